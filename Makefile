@@ -1,0 +1,57 @@
+# Targets of the project. `make demo` and `make test` need Python 3.11+ and make, and nothing else.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test unit lint types contracts format crds e2e bench docs clean
+
+help: ## This list
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+venv: $(STAMP) ## The environment in .venv, made when setup.cfg has changed
+
+$(STAMP): setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(f"Python 3.11 to 3.13 is needed and {sys.executable} is {v[0]}.{v[1]}: call make with PYTHON=/path/to/python3.12") if not (3, 11) <= v < (3, 14) else None'
+	@echo "making the environment in $(VENV) (a minute the first time)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,examples,test,dev]'
+	@touch $@
+
+demo: $(STAMP) ## A distributed XGBoost training on a local cluster, from nothing to the accuracy
+	@$(BIN)/kdl demo xgboost
+
+test: lint types contracts unit ## Everything that is checked before a commit
+
+unit: $(STAMP) ## The tests alone; PYTEST_ARGS adds options
+	$(BIN)/pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+
+lint: $(STAMP) ## ruff: rules and format
+	$(BIN)/ruff check src test examples
+	$(BIN)/ruff format --check src test examples
+
+types: $(STAMP) ## mypy, strict
+	$(BIN)/mypy
+
+contracts: $(STAMP) ## Who may import whom
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix src test examples
+	$(BIN)/ruff format src test examples
+
+crds: $(STAMP) ## Write deploy/crds anew from the API types
+	$(BIN)/kdl crds --output-dir deploy/crds
+
+bench: $(STAMP) ## 200 jobs of 3 pods on the local cluster: time, CPU, requests per job
+	$(BIN)/python -m test.bench.jobs $(BENCH_ARGS)
+
+e2e:
+	@echo "make e2e: there is no end-to-end suite on a real control plane yet; make test runs the operator against the local cluster" >&2; exit 1
+
+docs:
+	@echo "make docs: there is no documentation site yet; read docs/*.md" >&2; exit 1
+
+clean: ## Remove the environment and every cache in the checkout
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build src/*.egg-info

@@ -1,0 +1,58 @@
+"""The only place that knows the JSON library.
+
+``Raw`` is a piece of JSON that was delimited and not decoded. It points into the buffer that it came from: call
+``bytes(raw)`` for what is to outlive that buffer, or one small item keeps a whole list answer in memory.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+Raw = msgspec.Raw
+DecodeError = msgspec.DecodeError
+"""Raised for malformed JSON; its subclass ``ValidationError`` for JSON that does not fit the type asked for."""
+ValidationError = msgspec.ValidationError
+
+encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
+"""Compact JSON of dicts, lists, scalars, dataclasses and structs."""
+
+_decode_any = msgspec.json.Decoder().decode
+
+
+def decode(data: bytes | Raw | str) -> Any:
+    """Fresh dicts and lists, owned by the caller."""
+    return _decode_any(data)
+
+
+@cache
+def decoder(type_: type[T]) -> Callable[[bytes | Raw], T]:
+    """A decoder for a type, built once; fields that the type does not name are skipped without being built."""
+    return msgspec.json.Decoder(type_).decode
+
+
+class WatchEvent(msgspec.Struct, frozen=True, gc=False):
+    """One line of a watch: ADDED, MODIFIED, DELETED, BOOKMARK or ERROR, and the object as it came."""
+
+    type: str
+    object: Raw = Raw(b"null")
+
+
+class ListMeta(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    resource_version: str = ""
+    continue_: str = msgspec.field(default="", name="continue")
+    remaining_item_count: int | None = None
+
+
+class RawList(msgspec.Struct, frozen=True):
+    """A list answer with its items undecoded. Items of built-in kinds carry neither apiVersion nor kind."""
+
+    metadata: ListMeta = ListMeta()
+    items: list[Raw] | None = None
+
+
+split_event = decoder(WatchEvent)
+split_list = decoder(RawList)
