@@ -167,5 +167,5 @@ class Job:
         return sum(spec.replicas for spec in self.roles.values())
 
     def child_name(self, role: str, index: int) -> str:
-        """Name of the pod, and of the service, of one replica. Deterministic, so that a second create meets the first."""
+        """Name of the pod, and of the service, of one replica: always the same, so that a second create is refused."""
         return f"{self.name}-{role.lower()}-{index}"

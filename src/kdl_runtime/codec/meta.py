@@ -1,7 +1,8 @@
 """Projections: frozen structs that hold the few fields of an object that indexes, predicates and readers need.
 
-Decoding one costs a quarter of building the whole object and it may be shared between readers. A projection of more
-than the metadata is a subclass of ``PartialObject`` with further fields; fields that a struct does not name are skipped.
+Decoding one costs a quarter of building the whole object and it may be shared between readers. A projection of
+more than the metadata is a subclass of ``PartialObject`` with further fields; fields that a struct does not name are
+skipped.
 """
 
 import msgspec

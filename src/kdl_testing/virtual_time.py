@@ -1,0 +1,49 @@
+"""An event loop on virtual time: when every task waits, time jumps to the next timer instead of passing.
+
+Whatever runs on it must get its time from the loop (``kdl_runtime.clock.LoopClock``, ``asyncio.sleep``,
+``asyncio.timeout``, ``call_later``) and must not wait for sockets, threads or processes. Hours then take as long as the
+work in them, and the order of events is the same at every run.
+"""
+
+import asyncio
+import selectors
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class DeadlockError(RuntimeError):
+    """Every task waits, no timer is set and no file is ready: nothing can ever happen again."""
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Reports files that are ready already; what the loop would have slept is added to ``skipped`` instead."""
+
+    skipped: float = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if ready or (timeout is not None and timeout <= 0):
+            return ready
+        if timeout is None:
+            raise DeadlockError("every task waits and no timer is set: something waits for what nobody will do")
+        self.skipped += timeout
+        return ready
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock starts at 0 and moves only while everything waits."""
+
+    def __init__(self) -> None:
+        self._jumping_selector = _JumpingSelector()
+        super().__init__(self._jumping_selector)
+
+    def time(self) -> float:
+        return self._jumping_selector.skipped
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """``asyncio.run`` on virtual time."""
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(main)
