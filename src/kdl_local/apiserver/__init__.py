@@ -1,0 +1,1 @@
+"""An API server in this process that kubectl and client-go accept."""
