@@ -45,7 +45,7 @@ crds: $(STAMP) ## Write deploy/crds anew from the API types
 	$(BIN)/kdl crds --output-dir deploy/crds
 
 bench: $(STAMP) ## 200 jobs of 3 pods on the local cluster: time, CPU, requests per job
-	$(BIN)/python -m test.bench.jobs $(BENCH_ARGS)
+	$(BIN)/python test/bench/jobs.py $(BENCH_ARGS)
 
 e2e:
 	@echo "make e2e: there is no end-to-end suite on a real control plane yet; make test runs the operator against the local cluster" >&2; exit 1
