@@ -1,0 +1,1 @@
+"""Codecs between the objects of an API group and the neutral job."""
