@@ -1,0 +1,90 @@
+"""The schema of one version of a custom resource: pruning, defaulting and validation."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kdl_local.apiserver.checks import Path, formatted
+from kdl_local.apiserver.fields import FieldError
+from kdl_local.apiserver.node import Node, compile_schema
+from kdl_local.apiserver.types import Object
+
+_META_FIELDS = frozenset({"apiVersion", "kind", "metadata"})
+
+
+class StructuralSchema:
+    """A compiled ``openAPIV3Schema``. ``rules``, the CEL rules, see the object after the other checks passed.
+
+    A version without a schema, or with ``x-kubernetes-preserve-unknown-fields`` at its root, keeps every field.
+    """
+
+    def __init__(
+        self,
+        schema: Mapping[str, Any],
+        rules: Callable[[Object, Object | None], list[FieldError]] | None = None,
+    ) -> None:
+        self._schema = schema
+        self._rules = rules
+        self._root = compile_schema(schema)
+        self._root.embedded = True
+        # The object's own metadata is validated by the rules for all objects; a CRD may restrict only its name.
+
+    def openapi(self) -> Mapping[str, Any]:
+        return self._schema
+
+    def prune(self, obj: Object) -> list[str]:
+        """Drops unknown fields in place; returns their paths."""
+        unknown: list[str] = []
+        _prune(obj, self._root, None, unknown)
+        return unknown
+
+    def default(self, obj: Object) -> None:
+        """Fills in defaults in place. A null is replaced by the default, or dropped, unless the field is nullable."""
+        _default(obj, self._root)
+
+    def validate(self, obj: Object, old: Object | None) -> list[FieldError]:
+        errors: list[FieldError] = []
+        self._root.validate(obj, None, errors)
+        if not errors and self._rules is not None:
+            return self._rules(obj, old)
+        return errors
+
+
+def _prune(value: Any, node: Node, path: Path, unknown: list[str]) -> None:
+    if isinstance(value, dict):
+        properties, additional = node.properties, node.additional
+        gone: list[str] = []
+        for name, item in value.items():
+            known = properties.get(name, additional)
+            if node.embedded and name in _META_FIELDS:
+                continue
+            if known is not None:
+                if isinstance(item, dict | list):
+                    _prune(item, known, (path, f".{name}"), unknown)
+            elif not node.preserve:
+                gone.append(name)
+        for name in gone:
+            del value[name]
+            unknown.append(formatted((path, f".{name}")))
+    elif isinstance(value, list) and node.items is not None:
+        for index, item in enumerate(value):
+            _prune(item, node.items, (path, f"[{index}]"), unknown)
+
+
+def _default(value: Any, node: Node) -> None:
+    if isinstance(value, dict):
+        for name, child in node.properties.items():
+            if not child.defaults_below and name not in value:
+                continue
+            if name not in value or (value[name] is None and not child.nullable):
+                if child.default is None:
+                    value.pop(name, None)
+                    continue
+                value[name] = child.default_value()
+            _default(value[name], child)
+        if node.additional is not None:
+            for name, item in value.items():
+                if name not in node.properties:
+                    _default(item, node.additional)
+    elif isinstance(value, list) and node.items is not None:
+        for item in value:
+            _default(item, node.items)
