@@ -1,0 +1,150 @@
+"""``training.kubedl.io/v1alpha1``: run policy inline in ``spec``, bare labels, reasons without the kind."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from kdl_runtime.types import parse_api_version
+from kdl_workloads.dialects import metadata
+from kdl_workloads.dialects.base import Dialect, Named, Text
+from kdl_workloads.dialects.roles import check_names, decode_roles
+from kdl_workloads.dialects.status import decode_status, encode_status
+from kdl_workloads.framework import KUBEDL, Framework
+from kdl_workloads.job import CleanPodPolicy, ConditionType, Job, JobStatus, SchedulingPolicy
+
+GROUP, VERSION = parse_api_version(KUBEDL)
+
+RETRYABLE_EXIT_CODES = frozenset({130, 137, 138, 143})
+RETRYABLE_REASONS = frozenset({"OOMKilled", "Killed", "Evicted", "UnexpectedAdmissionError"})
+
+RUN_POLICY_FIELDS = frozenset(
+    {
+        "cleanPodPolicy",
+        "ttlSecondsAfterFinished",
+        "activeDeadlineSeconds",
+        "backoffLimit",
+        "schedulingPolicy",
+        "cronPolicy",
+        "suspend",
+    }
+)
+NESTED_RUN_POLICIES = ("runPolicy", "RunPolicy")
+"""Where else a run policy is looked for: the place that Kubeflow's users know, and the name under which KubeDL's own Go
+client writes the one of an XGBoostJob."""
+
+
+class KubeDLTexts:
+    def created(self, job: Named) -> Text:
+        return Text("JobCreated", f"Job {job.kind}/{job.name} is created.")
+
+    def running(self, job: Job) -> Text:
+        return Text("JobRunning", f"{job.kind} {job.name} is running.")
+
+    def succeeded(self, job: Job) -> Text:
+        return Text("JobSucceeded", f"{job.kind} {job.name} is successfully completed.")
+
+    def failed(self, job: Job, role: str, count: int) -> Text:
+        return Text("JobFailed", f"{job.kind} {job.name} is failed because {count} {role} replica(s) failed.")
+
+    def restarting(self, job: Named, role: str, count: int) -> Text:
+        return Text("JobRestarting", f"{job.kind} {job.name} is restarting because {count} {role} replica(s) failed.")
+
+    def backoff_limit(self, job: Named) -> Text:
+        return Text("JobFailed", f"Job {job.name} has failed because it has reached the specified backoff limit")
+
+    def deadline(self, job: Named) -> Text:
+        return Text("JobFailed", f"Job {job.name} has failed because it was active longer than specified deadline")
+
+    def suspended(self, job: Named) -> Text:
+        return Text("JobSuspended", f"{job.kind} {job.name} is suspended.")
+
+    def resumed(self, job: Named) -> Text:
+        return Text("JobResumed", f"{job.kind} {job.name} is resumed.")
+
+    def enqueued(self, job: Named) -> Text:
+        name = f"{job.kind}/{job.namespace}/{job.name}"
+        return Text("JobEnqueued", f"Job {name} is queuing and waiting for being scheduled.")
+
+    def dequeued(self, job: Named) -> Text:
+        name = f"{job.kind}/{job.namespace}/{job.name}"
+        return Text("JobDequeued", f"Job {name} is being dequeued and waiting for reconciling.")
+
+    def invalid(self, job: Named, problem: str) -> Text:
+        return Text("JobFailedValidation", f"{job.kind} {job.name} failed validation because {problem}")
+
+
+_REASONS = {ConditionType.QUEUING: "JobEnqueued"}
+
+
+class KubeDL(Dialect):
+    name = "kubedl"
+    group = GROUP
+    version = VERSION
+    texts = KubeDLTexts()
+
+    @property
+    def api_version(self) -> str:
+        return KUBEDL
+
+    def decode(self, obj: Mapping[str, Any], framework: Framework) -> Job:
+        spec: Mapping[str, Any] = obj.get("spec") or {}
+        conventions = framework.conventions[KUBEDL]
+        roles = decode_roles(spec, framework, conventions)
+        check_names(obj["metadata"]["name"], roles)
+        values = gathered_run_policy(spec)
+        if values.get("cleanPodPolicy") == "":
+            values["cleanPodPolicy"] = CleanPodPolicy.ALL
+        policy = metadata.run_policy(values, "spec", conventions, _scheduling(values.get("schedulingPolicy") or {}))
+        not_options = {framework.replica_specs_field, *NESTED_RUN_POLICIES, *(RUN_POLICY_FIELDS - {"cronPolicy"})}
+        options = {name: value for name, value in spec.items() if name not in not_options}
+        if values.get("cronPolicy"):
+            options["cronPolicy"] = values["cronPolicy"]
+        return replace(self.outline(obj), roles=roles, run_policy=policy, options=options)
+
+    def outline(self, obj: Mapping[str, Any]) -> Job:
+        return metadata.outline(obj)
+
+    def decode_status(self, status: Mapping[str, Any]) -> JobStatus:
+        return decode_status(status)
+
+    def encode_status(self, job: Job, status: JobStatus) -> dict[str, Any]:
+        return encode_status(status)
+
+    def labels(self, job: Job, role: str, index: int, *, master: bool) -> dict[str, str]:
+        labels = {**self.job_labels(job), "replica-type": role.lower(), "replica-index": str(index)}
+        return {**labels, "job-role": "master"} if master else labels
+
+    def job_labels(self, job: Named) -> dict[str, str]:
+        return {"group-name": GROUP, "job-name": job.name}
+
+    def job_selector(self) -> str:
+        return f"group-name={GROUP}"
+
+    def reason(self, kind: str, type_: ConditionType) -> str:
+        return _REASONS.get(type_, f"Job{type_}")
+
+    def retryable(self, exit_code: int) -> bool:
+        return exit_code in RETRYABLE_EXIT_CODES
+
+    def retryable_reason(self, reason: str) -> bool:
+        return reason in RETRYABLE_REASONS
+
+    def manages(self, job: Job) -> bool:
+        return True
+
+
+def gathered_run_policy(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The run policy of a spec. A nested one wins field by field, and the inline fields fill its gaps."""
+    values = {name: spec[name] for name in RUN_POLICY_FIELDS if spec.get(name) is not None}
+    for name in NESTED_RUN_POLICIES:
+        values.update({key: value for key, value in (spec.get(name) or {}).items() if value is not None})
+    return values
+
+
+def _scheduling(values: Mapping[str, Any]) -> SchedulingPolicy:
+    return SchedulingPolicy(
+        min_available=values.get("minAvailable"),
+        queue=values.get("queue") or "",
+        priority=values.get("priority"),
+        priority_class=values.get("priorityClassName") or "",
+    )

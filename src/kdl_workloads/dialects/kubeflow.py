@@ -1,0 +1,149 @@
+"""``kubeflow.org/v1``: run policy under ``spec.runPolicy``, prefixed labels, reasons that begin with the kind."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from kdl_runtime.types import parse_api_version
+from kdl_workloads.dialects import metadata
+from kdl_workloads.dialects.base import Dialect, Named, Text
+from kdl_workloads.dialects.roles import check_names, decode_roles
+from kdl_workloads.dialects.status import decode_status, encode_status
+from kdl_workloads.framework import KUBEFLOW, MASTER, Framework
+from kdl_workloads.job import ConditionType, Job, JobStatus, RestartPolicy, SchedulingPolicy
+
+GROUP, VERSION = parse_api_version(KUBEFLOW)
+
+PREFIX = "training.kubeflow.org/"
+JOB_NAME = PREFIX + "job-name"
+OPERATOR_NAME = PREFIX + "operator-name"
+REPLICA_TYPE = PREFIX + "replica-type"
+REPLICA_INDEX = PREFIX + "replica-index"
+JOB_ROLE = PREFIX + "job-role"
+
+OWN_MANAGER = "kubeflow.org/training-operator"
+FIRST_RETRYABLE_EXIT_CODE = 128
+
+
+class KubeflowTexts:
+    def created(self, job: Named) -> Text:
+        return Text(f"{job.kind}Created", f"{job.kind} {job.name} is created.")
+
+    def running(self, job: Job) -> Text:
+        return Text(f"{job.kind}Running", f"{job.kind} {_display_name(job)} is running.")
+
+    def succeeded(self, job: Job) -> Text:
+        verb = "is successfully completed" if MASTER in job.roles else "successfully completed"
+        return Text(f"{job.kind}Succeeded", f"{job.kind} {_display_name(job)} {verb}.")
+
+    def failed(self, job: Job, role: str, count: int) -> Text:
+        """A permanent exit code has a text of its own."""
+        spec = job.roles.get(role)
+        if spec is not None and spec.restart_policy is RestartPolicy.EXIT_CODE:
+            return Text(f"{job.kind}Failed", f'job "{job.name}" is failing because "{role}" replica(s) failed.')
+        return Text(f"{job.kind}Failed", f"{job.kind} {job.name} is failed because {count} {role} replica(s) failed.")
+
+    def restarting(self, job: Named, role: str, count: int) -> Text:
+        message = f"{job.kind} {job.name} is restarting because {count} {role} replica(s) failed."
+        return Text(f"{job.kind}Restarting", message)
+
+    def backoff_limit(self, job: Named) -> Text:
+        message = f"Job {job.name} has failed because it has reached the specified backoff limit"
+        return Text(f"{job.kind}Failed", message)
+
+    def deadline(self, job: Named) -> Text:
+        message = f"Job {job.name} has failed because it was active longer than specified deadline"
+        return Text(f"{job.kind}Failed", message)
+
+    def suspended(self, job: Named) -> Text:
+        return Text(f"{job.kind}Suspended", f"{job.kind} {job.name} is suspended.")
+
+    def resumed(self, job: Named) -> Text:
+        return Text(f"{job.kind}Resumed", f"{job.kind} {job.name} is resumed.")
+
+    def enqueued(self, job: Named) -> Text:
+        return Text(f"{job.kind}Enqueued", f"{job.kind} {job.name} is queuing.")
+
+    def dequeued(self, job: Named) -> Text:
+        return Text(f"{job.kind}Dequeued", f"{job.kind} {job.name} is dequeued.")
+
+    def invalid(self, job: Named, problem: str) -> Text:
+        return Text(f"{job.kind}FailedValidation", f"{job.kind} {job.name} failed validation because {problem}")
+
+
+def _display_name(job: Job) -> str:
+    """The running and succeeded texts of a job without a master name its namespace too."""
+    return job.name if MASTER in job.roles else f"{job.namespace}/{job.name}"
+
+
+class Kubeflow(Dialect):
+    name = "kubeflow"
+    group = GROUP
+    version = VERSION
+    texts = KubeflowTexts()
+
+    @property
+    def api_version(self) -> str:
+        return KUBEFLOW
+
+    def decode(self, obj: Mapping[str, Any], framework: Framework) -> Job:
+        spec: Mapping[str, Any] = obj.get("spec") or {}
+        conventions = framework.conventions[KUBEFLOW]
+        roles = decode_roles(spec, framework, conventions)
+        check_names(obj["metadata"]["name"], roles)
+        values: Mapping[str, Any] = spec.get("runPolicy") or {}
+        scheduling = _scheduling(values.get("schedulingPolicy") or {})
+        policy = metadata.run_policy(values, "spec.runPolicy", conventions, scheduling)
+        options = {
+            name: value for name, value in spec.items() if name not in ("runPolicy", framework.replica_specs_field)
+        }
+        return replace(self.outline(obj), roles=roles, run_policy=policy, options=options)
+
+    def outline(self, obj: Mapping[str, Any]) -> Job:
+        return metadata.outline(obj)
+
+    def decode_status(self, status: Mapping[str, Any]) -> JobStatus:
+        return decode_status(status)
+
+    def encode_status(self, job: Job, status: JobStatus) -> dict[str, Any]:
+        """Each role carries the selector of its pods, which the scale subresource hands to autoscalers."""
+        replicas = {
+            role: replace(replica, selector=self._role_selector(job, role)) for role, replica in status.replicas.items()
+        }
+        return encode_status(replace(status, replicas=replicas))
+
+    def _role_selector(self, job: Job, role: str) -> str:
+        labels = {**self.job_labels(job), REPLICA_TYPE: role.lower()}
+        return ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+
+    def labels(self, job: Job, role: str, index: int, *, master: bool) -> dict[str, str]:
+        labels = {**self.job_labels(job), REPLICA_TYPE: role.lower(), REPLICA_INDEX: str(index)}
+        return {**labels, JOB_ROLE: "master"} if master else labels
+
+    def job_labels(self, job: Named) -> dict[str, str]:
+        return {OPERATOR_NAME: f"{job.kind.lower()}-controller", JOB_NAME: job.name}
+
+    def job_selector(self) -> str:
+        return JOB_NAME
+
+    def reason(self, kind: str, type_: ConditionType) -> str:
+        return f"{kind}{type_}"
+
+    def retryable(self, exit_code: int) -> bool:
+        return exit_code >= FIRST_RETRYABLE_EXIT_CODE
+
+    def retryable_reason(self, reason: str) -> bool:
+        return False
+
+    def manages(self, job: Job) -> bool:
+        return job.run_policy.managed_by in ("", OWN_MANAGER)
+
+
+def _scheduling(values: Mapping[str, Any]) -> SchedulingPolicy:
+    return SchedulingPolicy(
+        min_available=values.get("minAvailable"),
+        queue=values.get("queue") or "",
+        priority_class=values.get("priorityClass") or "",
+        min_resources={name: str(value) for name, value in (values.get("minResources") or {}).items()},
+        schedule_timeout_seconds=values.get("scheduleTimeoutSeconds"),
+    )

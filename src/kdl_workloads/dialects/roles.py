@@ -1,0 +1,93 @@
+"""Reading the map of replica specs: canonical role names, defaults, and what makes a job impossible to carry out."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from kdl_workloads import template as templates
+from kdl_workloads.dialects.base import SpecError
+from kdl_workloads.framework import Conventions, Framework, RoleSpec
+from kdl_workloads.job import ReplicaSpec, RestartPolicy
+
+MAX_LABEL = 63
+_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+
+
+def decode_roles(spec: Mapping[str, Any], framework: Framework, conventions: Conventions) -> dict[str, ReplicaSpec]:
+    """The replica specs by canonical role name, in the order of the kind's roles."""
+    path = f"spec.{framework.replica_specs_field}"
+    given = spec.get(framework.replica_specs_field)
+    if not given:
+        raise SpecError(path, f"is required: name at least one of {_names(framework)}")
+    by_role: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    for key, value in given.items():
+        role = framework.role(key)
+        if role is None:
+            raise SpecError(f"{path}.{key}", f"is not a replica type of {framework.kind}: use {_names(framework)}")
+        if role.name in by_role:
+            raise SpecError(f"{path}.{key}", f"is given twice, also as {by_role[role.name][0]}: keep one of them")
+        by_role[role.name] = (key, value or {})
+    for name in sorted(conventions.required - by_role.keys()):
+        raise SpecError(f"{path}.{name}", f"is required: a {framework.kind} has exactly one {name}")
+    return {
+        role.name: _decode_role(role, f"{path}.{by_role[role.name][0]}", by_role[role.name][1], conventions)
+        for role in framework.roles
+        if role.name in by_role
+    }
+
+
+def _names(framework: Framework) -> str:
+    return ", ".join(role.name for role in framework.roles)
+
+
+def _decode_role(role: RoleSpec, path: str, value: Mapping[str, Any], conventions: Conventions) -> ReplicaSpec:
+    replicas = value.get("replicas")
+    replicas = role.default_replicas if replicas is None else int(replicas)
+    if replicas < role.min_replicas or (role.max_replicas is not None and replicas > role.max_replicas):
+        wanted = f"{role.min_replicas}" if role.min_replicas == role.max_replicas else f"at least {role.min_replicas}"
+        raise SpecError(f"{path}.replicas", f"is {replicas} and must be {wanted}")
+    policy = value.get("restartPolicy") or conventions.restart_policies[role.name]
+    if policy not in list(RestartPolicy):
+        raise SpecError(f"{path}.restartPolicy", f"is {policy!r} and must be one of {', '.join(RestartPolicy)}")
+    template = _checked_template(value.get("template") or {}, f"{path}.template", conventions)
+    template = templates.map_containers(template, _with_failure_message)
+    if role.name in conventions.port_roles:
+        template = templates.with_port(template, conventions.container, conventions.port_name, conventions.port)
+    return ReplicaSpec(replicas, RestartPolicy(policy), template)
+
+
+def _checked_template(template: Mapping[str, Any], path: str, conventions: Conventions) -> Mapping[str, Any]:
+    containers = templates.containers(template)
+    if not containers:
+        raise SpecError(f"{path}.spec.containers", "is required: give the container that trains")
+    for position, container in enumerate(containers):
+        if not container.get("image"):
+            raise SpecError(f"{path}.spec.containers[{position}].image", "is required")
+    if templates.find_container(template, conventions.container) is None:
+        raise SpecError(
+            f"{path}.spec.containers", f"needs a container named {conventions.container!r}, the one that trains"
+        )
+    return template
+
+
+def _with_failure_message(container: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Let the kubelet put the last lines of the log into the status of a failed container, so that the job can show
+    them as the first failure. A policy that the user set stays."""
+    return {"terminationMessagePolicy": "FallbackToLogsOnError", **container}
+
+
+def check_names(name: str, roles: Mapping[str, ReplicaSpec]) -> None:
+    """A pod's name is also its host name and its service's name: a DNS label of at most 63 characters (RFC 1035)."""
+    if not _LABEL.fullmatch(name):
+        raise SpecError(
+            "metadata.name",
+            f"is {name!r} and must be lower-case letters, digits and '-', begin with a letter and end with no '-'",
+        )
+    for role, spec in roles.items():
+        longest = f"{name}-{role.lower()}-{max(spec.replicas - 1, 0)}"
+        if len(longest) > MAX_LABEL:
+            excess = len(longest) - MAX_LABEL
+            raise SpecError(
+                "metadata.name",
+                f"is {excess} characters too long: the pod {longest} would have {len(longest)}, and {MAX_LABEL} fit",
+            )

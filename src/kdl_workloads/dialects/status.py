@@ -1,0 +1,166 @@
+"""The status of a job as JSON and back. Both dialects share its form; they differ in a few fields of the replicas.
+
+What KubeDL and Kubeflow do not have are our own ``attempts``, ``countedPods``, ``firstFailure`` and, per role,
+``restarts`` and ``succeededIndexes``.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from kdl_runtime.codec.times import format_time, parse_time
+from kdl_workloads.dialects.indexes import format_indexes, parse_indexes
+from kdl_workloads.job import Condition, ConditionType, Failure, JobStatus, ReplicaStatus
+
+T = TypeVar("T")
+
+_KNOWN = frozenset(
+    {
+        "conditions",
+        "replicaStatuses",
+        "startTime",
+        "completionTime",
+        "attempts",
+        "countedPods",
+        "firstFailure",
+    }
+)
+
+
+def encode_status(status: JobStatus) -> dict[str, Any]:
+    """``replicaStatuses`` is always there, also when empty: the CRDs of KubeDL itself require it. Counts of zero and
+    empty values are left out, so that an unchanged status is the same bytes."""
+    encoded: dict[str, Any] = {
+        **status.extra,
+        "conditions": [_encode_condition(condition) for condition in status.conditions],
+        "replicaStatuses": {role: encode_replica(replica) for role, replica in status.replicas.items()},
+        "startTime": status.start_time and format_time(status.start_time),
+        "completionTime": status.completion_time and format_time(status.completion_time),
+        "attempts": status.attempts or None,
+        "countedPods": sorted(status.uncounted) or None,
+        "firstFailure": status.first_failure and _encode_failure(status.first_failure),
+    }
+    return _given(encoded)
+
+
+def encode_replica(replica: ReplicaStatus) -> dict[str, Any]:
+    return _given(
+        {
+            "active": replica.active or None,
+            "succeeded": replica.succeeded or None,
+            "failed": replica.failed or None,
+            "restarts": replica.restarts or None,
+            "succeededIndexes": format_indexes(replica.succeeded_indexes) or None,
+            "selector": replica.selector or None,
+        }
+    )
+
+
+def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _encode_condition(condition: Condition) -> dict[str, Any]:
+    return {
+        "type": condition.type.value,
+        "status": "True" if condition.status else "False",
+        "reason": condition.reason,
+        "message": condition.message,
+        "lastUpdateTime": format_time(condition.last_update_time),
+        "lastTransitionTime": format_time(condition.last_transition_time),
+    }
+
+
+def _encode_failure(failure: Failure) -> dict[str, Any]:
+    return _given(
+        {
+            "pod": failure.pod,
+            "role": failure.role,
+            "index": failure.index,
+            "time": format_time(failure.time),
+            "node": failure.node or None,
+            "container": failure.container or None,
+            "exitCode": failure.exit_code,
+            "signal": failure.signal,
+            "reason": failure.reason or None,
+            "message": failure.message or None,
+        }
+    )
+
+
+def decode_status(status: Mapping[str, Any]) -> JobStatus:
+    """What cannot be read (a time that is none, an unknown type of condition) is as if absent: a status that another
+    program has written must not stop the job. Fields that are not ours are kept in ``extra``."""
+    conditions = (_decode_condition(item) for item in status.get("conditions") or ())
+    replicas: Mapping[str, Any] = status.get("replicaStatuses") or {}
+    return JobStatus(
+        conditions=tuple(condition for condition in conditions if condition is not None),
+        replicas={role: decode_replica(value or {}) for role, value in replicas.items()},
+        start_time=_time(status.get("startTime")),
+        completion_time=_time(status.get("completionTime")),
+        attempts=_number(status.get("attempts")),
+        uncounted=frozenset(status.get("countedPods") or ()),
+        first_failure=_decode_failure(status.get("firstFailure") or {}),
+        extra={name: value for name, value in status.items() if name not in _KNOWN},
+    )
+
+
+def decode_replica(value: Mapping[str, Any]) -> ReplicaStatus:
+    return ReplicaStatus(
+        active=_number(value.get("active")),
+        succeeded=_number(value.get("succeeded")),
+        failed=_number(value.get("failed")),
+        restarts=_number(value.get("restarts")),
+        succeeded_indexes=parse_indexes(str(value.get("succeededIndexes") or "")),
+        selector=str(value.get("selector") or ""),
+    )
+
+
+def _decode_condition(value: Mapping[str, Any]) -> Condition | None:
+    type_ = _or_none(ConditionType, value.get("type"))
+    updated = _time(value.get("lastUpdateTime")) or _time(value.get("lastTransitionTime"))
+    if type_ is None or updated is None:
+        return None
+    return Condition(
+        type=type_,
+        status=value.get("status") == "True",
+        reason=str(value.get("reason") or ""),
+        message=str(value.get("message") or ""),
+        last_update_time=updated,
+        last_transition_time=_time(value.get("lastTransitionTime")) or updated,
+    )
+
+
+def _decode_failure(value: Mapping[str, Any]) -> Failure | None:
+    time = _time(value.get("time"))
+    if time is None:
+        return None
+    return Failure(
+        pod=str(value.get("pod") or ""),
+        role=str(value.get("role") or ""),
+        index=_number(value.get("index")),
+        time=time,
+        node=str(value.get("node") or ""),
+        container=str(value.get("container") or ""),
+        exit_code=_or_none(int, value.get("exitCode")),
+        signal=_or_none(int, value.get("signal")),
+        reason=str(value.get("reason") or ""),
+        message=str(value.get("message") or ""),
+    )
+
+
+def _time(value: object) -> datetime | None:
+    return _or_none(parse_time, value)
+
+
+def _number(value: object) -> int:
+    return _or_none(int, value) or 0
+
+
+def _or_none(convert: Callable[[Any], T], value: object) -> T | None:
+    if value is None:
+        return None
+    try:
+        return convert(value)
+    except (TypeError, ValueError):
+        return None
