@@ -1,0 +1,263 @@
+"""Reading and writing of stored objects: the rules that hold whoever asks, over HTTP or in process."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kdl_local.apiserver import deletion, metadata, strategy
+from kdl_local.apiserver.admission import admit_create, admit_delete
+from kdl_local.apiserver.deletion import DeleteOptions
+from kdl_local.apiserver.fields import FieldError, invalid_object
+from kdl_local.apiserver.identity import Identities
+from kdl_local.apiserver.statuses import already_exists, conflict, not_found, undecodable
+from kdl_local.apiserver.storage import Collection, Entry, Store
+from kdl_local.apiserver.types import Object, ResourceType
+from kdl_runtime.clock import Clock
+from kdl_runtime.codec.times import format_time
+from kdl_runtime.errors import BadRequest
+from kdl_runtime.types import ObjectKey, parse_api_version
+
+GENERATED_NAME_TRIES = 8
+
+
+def _silent(_: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """``field_validation`` says what happens to fields that the schema does not know: ``Strict`` refuses the object,
+    ``Warn`` passes a text to ``warn``, ``Ignore`` drops them in silence; they are never stored.
+
+    ``subresource`` is empty, ``status`` or ``finalize``. ``unconditional`` lifts the need for a resourceVersion, as
+    in a patch.
+    """
+
+    dry_run: bool = False
+    field_validation: str = "Ignore"
+    subresource: str = ""
+    unconditional: bool = False
+    warn: Callable[[str], None] = _silent
+
+
+_DEFAULT_WRITE = WriteOptions()
+_DEFAULT_DELETE = DeleteOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """``entry`` is the object as it is now or was in the end; ``removed``: it is gone, not only marked."""
+
+    entry: Entry
+    removed: bool
+
+
+Observer = Callable[[ResourceType, Entry, bool], None]
+"""Called after each write with the type, the new state, and whether the object is gone."""
+
+
+class Registry:
+    """All methods are synchronous and complete: between two of them the store is consistent."""
+
+    def __init__(self, store: Store, clock: Clock, rng: random.Random) -> None:
+        self.store = store
+        self.observers: list[Observer] = []
+        self._clock = clock
+        self._identities = Identities(rng)
+
+    def collection(self, type_: ResourceType) -> Collection:
+        return self.store.collection(type_.storage_resource)
+
+    def get(self, type_: ResourceType, key: ObjectKey) -> Entry:
+        """NotFound if there is none."""
+        entry = self.collection(type_).get(key)
+        if entry is None:
+            raise not_found(type_.resource, key.name)
+        return entry
+
+    def create(self, type_: ResourceType, obj: Object, options: WriteOptions = _DEFAULT_WRITE) -> Entry:
+        """Stores a new object; takes ``obj`` over. Its namespace is in its metadata."""
+        check_type(type_, obj)
+        meta = obj["metadata"]
+        if meta.get("resourceVersion"):
+            raise BadRequest("resourceVersion should not be set on objects to be created")
+        collection = self.collection(type_)
+        if not meta.get("name") and meta.get("generateName"):
+            self._generate_name(type_, obj)
+        self._drop_unknown(type_, obj, options)
+        admit_create(self.store, type_, obj)
+        strategy.prepare_for_create(type_, obj, self._identities.uid(), format_time(self._clock.now()))
+        obj = self._complete(type_, obj)
+        self._validate(type_, obj, None)
+        key = _key(type_, obj)
+        if collection.get(key) is not None:
+            raise already_exists(type_.resource, key.name)
+        if options.dry_run:
+            return Entry(key, type_.to_storage(obj), 0)
+        entry = collection.put(key, type_.to_storage(obj))
+        self._notify(type_, entry)
+        return entry
+
+    def update(
+        self,
+        type_: ResourceType,
+        key: ObjectKey,
+        change: Callable[[Object], Object],
+        options: WriteOptions = _DEFAULT_WRITE,
+    ) -> Entry:
+        """Replaces an object by what ``change`` makes of it, in the shape of this version.
+
+        ``change`` gets the shared stored object and returns a fresh one. The same object again is stored as nothing:
+        no revision, no event. A deleted object whose last finalizer goes is removed.
+        """
+        collection = self.collection(type_)
+        stored = collection.get(key)
+        if stored is None:
+            return self._create_on_update(type_, key, change, options)
+        old = type_.from_storage(stored.object)
+        new = change(old)
+        check_type(type_, new)
+        check_key(type_, key, new)
+        self._check_versions(type_, new, old, options)
+        self._drop_unknown(type_, new, options)
+        new = strategy.prepare_for_update(type_, new, old, options.subresource)
+        new = self._complete(type_, new)
+        self._validate(type_, new, old)
+        new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
+        if strategy.unchanged(new, old):
+            return stored
+        shape = type_.to_storage(new)
+        if options.dry_run:
+            return Entry(key, shape, stored.revision)
+        gone = deletion.is_complete(type_, new)
+        entry = collection.remove(key, shape) if gone else collection.put(key, shape)
+        self._notify(type_, entry, gone)
+        return entry
+
+    def delete(self, type_: ResourceType, key: ObjectKey, options: DeleteOptions = _DEFAULT_DELETE) -> Deletion:
+        """Removes an object, or marks it as deleted while finalizers or a node have something to do yet."""
+        stored = self.get(type_, key)
+        admit_delete(type_, key.name)
+        old = type_.from_storage(stored.object)
+        deletion.check_preconditions(type_, old, options)
+        marked = deletion.mark(type_, old, options, self._clock.now())
+        gone = deletion.goes_now(type_, marked)
+        if options.dry_run:
+            return Deletion(stored, gone)
+        collection = self.collection(type_)
+        if gone:
+            entry = collection.remove(key, type_.to_storage(marked))
+        elif strategy.unchanged(marked, old):
+            return Deletion(stored, removed=False)
+        else:
+            entry = collection.put(key, type_.to_storage(marked))
+        self._notify(type_, entry, gone)
+        return Deletion(entry, gone)
+
+    def _generate_name(self, type_: ResourceType, obj: Object) -> None:
+        """A free name, unless every one of a few is taken: then the create ends in AlreadyExists."""
+        collection, meta = self.collection(type_), obj["metadata"]
+        for _ in range(GENERATED_NAME_TRIES):
+            meta["name"] = self._identities.name(meta["generateName"])
+            if collection.get(_key(type_, obj)) is None:
+                return
+
+    def _create_on_update(
+        self, type_: ResourceType, key: ObjectKey, change: Callable[[Object], Object], options: WriteOptions
+    ) -> Entry:
+        if not type_.create_on_update or options.subresource or options.unconditional:
+            raise not_found(type_.resource, key.name)
+        obj = change({})
+        check_type(type_, obj)
+        check_key(type_, key, obj)
+        if obj["metadata"].get("uid"):
+            raise conflict(type_.resource, key.name, "Precondition failed: UID in precondition, object not found")
+        return self.create(type_, obj, options)
+
+    def _check_versions(self, type_: ResourceType, new: Object, old: Object, options: WriteOptions) -> None:
+        before, asked = old["metadata"], new["metadata"]
+        name = before["name"]
+        if asked.get("uid", before["uid"]) != before["uid"]:
+            raise conflict(
+                type_.resource,
+                name,
+                f"Precondition failed: UID in precondition: {asked['uid']}, UID in object meta: {before['uid']}",
+            )
+        version = asked.get("resourceVersion", "")
+        if version in ("", "0"):
+            if not (type_.unconditional_update or options.unconditional):
+                error = FieldError.invalid("metadata.resourceVersion", 0, "must be specified for an update")
+                raise invalid_object(type_.gvk, name, [error])
+        elif version != before["resourceVersion"]:
+            raise conflict(type_.resource, name)
+
+    def _drop_unknown(self, type_: ResourceType, obj: Object, options: WriteOptions) -> None:
+        unknown = type_.schema.prune(obj) if type_.schema else []
+        if not unknown:
+            return
+        texts = [f'unknown field "{path}"' for path in unknown]
+        if options.field_validation == "Strict":
+            raise undecodable(type_.resource, f"strict decoding error: {', '.join(texts)}")
+        if options.field_validation == "Warn":
+            for text in texts:
+                options.warn(text)
+
+    def _complete(self, type_: ResourceType, obj: Object) -> Object:
+        if not type_.custom:
+            obj = strategy.without_nulls(obj)
+        if type_.schema:
+            type_.schema.default(obj)
+        return obj
+
+    def _validate(self, type_: ResourceType, new: Object, old: Object | None) -> None:
+        errors = metadata.validate(type_, new)
+        if old is not None:
+            errors += metadata.validate_update(new, old)
+        if type_.schema:
+            errors += type_.schema.validate(new, old)
+        if errors:
+            raise invalid_object(type_.gvk, new["metadata"].get("name", ""), errors)
+
+    def _notify(self, type_: ResourceType, entry: Entry, gone: bool = False) -> None:
+        for observer in self.observers:
+            observer(type_, entry, gone)
+
+
+def _key(type_: ResourceType, obj: Object) -> ObjectKey:
+    meta = obj["metadata"]
+    return ObjectKey(meta["namespace"] if type_.namespaced else "", meta.get("name", ""))
+
+
+def check_type(type_: ResourceType, obj: Object) -> None:
+    """BadRequest unless the object says that it is of this type; an absent kind or version is filled in."""
+    resource = type_.resource
+    kind, api_version = obj.setdefault("kind", resource.kind), obj.setdefault("apiVersion", resource.api_version)
+    if kind != resource.kind or (kind and parse_api_version(str(api_version))[0] != resource.group):
+        raise BadRequest(
+            f"{kind} in version {str(api_version)!r} cannot be handled as a {resource.kind}: "
+            f"write apiVersion {resource.api_version} and kind {resource.kind}"
+        )
+    if api_version != resource.api_version:
+        raise BadRequest(
+            f"the API version in the data ({api_version}) does not match the expected API version "
+            f"({resource.api_version})"
+        )
+    metadata.check_shape(resource, obj)
+
+
+def check_key(type_: ResourceType, key: ObjectKey, obj: Object) -> None:
+    """BadRequest unless the object's name and namespace, where it has them, are those of the URL; fills them in."""
+    meta = obj["metadata"]
+    if meta.setdefault("name", key.name) != key.name:
+        raise BadRequest(f"the name of the object ({meta['name']}) does not match the name on the URL ({key.name})")
+    check_namespace(type_, key.namespace, obj)
+
+
+def check_namespace(type_: ResourceType, namespace: str, obj: Object) -> None:
+    """BadRequest unless the object's namespace, if it has one, is that of the URL; fills it in."""
+    meta = obj["metadata"]
+    if not type_.namespaced:
+        meta.pop("namespace", None)
+        return
+    if (meta.get("namespace") or namespace) != namespace:
+        raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
+    meta["namespace"] = namespace

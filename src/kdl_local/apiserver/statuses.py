@@ -1,0 +1,66 @@
+"""Refusals and confirmations about one object, worded as ``k8s.io/apimachinery/pkg/api/errors`` words them."""
+
+from typing import Any
+
+from kdl_runtime.errors import AlreadyExists, BadRequest, Conflict, Forbidden, MethodNotAllowed, NotFound
+from kdl_runtime.types import Resource
+
+MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
+
+
+def details(resource: Resource, name: str, uid: str = "") -> dict[str, Any]:
+    """``Status.details``; its ``kind`` is the plural, as clients have come to expect."""
+    found: dict[str, Any] = {"name": name} if name else {}
+    if resource.group:
+        found["group"] = resource.group
+    found["kind"] = resource.plural
+    if uid:
+        found["uid"] = uid
+    return found
+
+
+def not_found(resource: Resource, name: str) -> NotFound:
+    return NotFound(f'{resource.group_resource} "{name}" not found', details=details(resource, name))
+
+
+def no_such_path() -> NotFound:
+    """Nothing is served under this path."""
+    return NotFound("the server could not find the requested resource")
+
+
+def already_exists(resource: Resource, name: str) -> AlreadyExists:
+    return AlreadyExists(f'{resource.group_resource} "{name}" already exists', details=details(resource, name))
+
+
+def conflict(resource: Resource, name: str, why: str = MODIFIED) -> Conflict:
+    return Conflict(
+        f'Operation cannot be fulfilled on {resource.group_resource} "{name}": {why}', details=details(resource, name)
+    )
+
+
+def forbidden(resource: Resource, name: str, why: str, causes: tuple[dict[str, str], ...] = ()) -> Forbidden:
+    found = details(resource, name)
+    if causes:
+        found["causes"] = list(causes)
+    return Forbidden(f'{resource.group_resource} "{name}" is forbidden: {why}', details=found)
+
+
+def method_not_allowed() -> MethodNotAllowed:
+    return MethodNotAllowed("the server does not allow this method on the requested resource")
+
+
+def undecodable(resource: Resource, why: str) -> BadRequest:
+    """The body is not an object of the type that is served under the path."""
+    version, kind = resource.version, resource.kind
+    return BadRequest(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
+
+
+def success(resource: Resource, name: str, uid: str = "") -> dict[str, Any]:
+    """The ``Status`` that confirms a deletion."""
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "details": details(resource, name, uid),
+    }

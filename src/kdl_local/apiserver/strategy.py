@@ -1,0 +1,123 @@
+"""What the server itself writes into an object before it is stored (``k8s.io/apiserver/pkg/registry/rest``)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from kdl_local.apiserver.types import Object, ResourceType
+from kdl_runtime.codec.patch import json_equal
+
+NAMESPACE_FINALIZER = "kubernetes"
+NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
+
+_SERVER_FIELDS = (
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "uid",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+)
+# The kubelet registers its node together with the status; for every other type a status is reported later.
+_STATUS_AT_CREATION = frozenset({"nodes"})
+
+
+def is_namespace(type_: ResourceType) -> bool:
+    return type_.storage_resource.plural == "namespaces" and not type_.resource.group
+
+
+def prepare_for_create(type_: ResourceType, obj: Object, uid: str, now: str) -> None:
+    """Stamps a new object, in place; ``now`` is a ``metav1.Time``."""
+    meta = obj["metadata"]
+    for name in _SERVER_FIELDS:
+        meta.pop(name, None)
+    meta["uid"] = uid
+    meta["creationTimestamp"] = now
+    if type_.has_generation:
+        meta["generation"] = 1
+    if type_.has_status and type_.resource.plural not in _STATUS_AT_CREATION:
+        obj.pop("status", None)
+    if is_namespace(type_):
+        meta["labels"] = {**(meta.get("labels") or {}), NAMESPACE_NAME_LABEL: meta["name"]}
+        obj["spec"] = {**(obj.get("spec") or {}), "finalizers": [NAMESPACE_FINALIZER]}
+        obj["status"] = {"phase": "Active"}
+
+
+def prepare_for_update(type_: ResourceType, new: Object, old: Object, subresource: str) -> Object:
+    """The object that an update asks for, without what this kind of update may not change.
+
+    ``subresource`` is ``status``, ``finalize`` or empty. A status update of a custom resource changes ``status`` and
+    nothing else; that of a built-in type also takes metadata, but for the owner references.
+    """
+    if subresource == "status":
+        new = _with_status_of(type_, new, old)
+    elif subresource == "finalize":
+        finalizers = (new.get("spec") or {}).get("finalizers") or []
+        new = {**old, "spec": {**(old.get("spec") or {}), "finalizers": finalizers}}
+    elif type_.has_status:
+        new = _with_field_of(new, old, "status")
+        if is_namespace(type_):
+            new["spec"] = old.get("spec", {})
+    new["metadata"] = _kept_metadata(new["metadata"], old["metadata"])
+    if type_.has_generation:
+        generation = old["metadata"].get("generation", 1)
+        new["metadata"]["generation"] = generation + (0 if same_intent(type_, new, old) else 1)
+    return new
+
+
+def _with_field_of(obj: Object, other: Object, name: str) -> Object:
+    result = {key: value for key, value in obj.items() if key != name}
+    if name in other:
+        result[name] = other[name]
+    return result
+
+
+def _with_status_of(type_: ResourceType, new: Object, old: Object) -> Object:
+    result = _with_field_of(old, new, "status")
+    if not type_.custom:
+        result["metadata"] = _with_field_of(new["metadata"], old["metadata"], "ownerReferences")
+    return result
+
+
+def _kept_metadata(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    """Fields of the metadata that only the server writes stay as they are."""
+    result = dict(new)
+    for name in (*_SERVER_FIELDS, "name", "namespace", "generateName"):
+        if name in old:
+            result[name] = old[name]
+        else:
+            result.pop(name, None)
+    return result
+
+
+def same_intent(type_: ResourceType, new: Object, old: Object) -> bool:
+    """Whether only metadata and reported status differ, so that ``generation`` stays."""
+    ignored = {"metadata", "status", "kind", "apiVersion"} if type_.has_status else {"metadata", "kind", "apiVersion"}
+    return json_equal(_without(new, ignored), _without(old, ignored))
+
+
+def _without(obj: Object, names: set[str]) -> Object:
+    return {key: value for key, value in obj.items() if key not in names}
+
+
+def unchanged(new: Object, old: Object) -> bool:
+    """Whether a write would store what is stored, so that it takes no revision and wakes no watcher."""
+    return json_equal(_without(new, {"metadata"}), _without(old, {"metadata"})) and json_equal(
+        _without(new["metadata"], {"resourceVersion"}), _without(old["metadata"], {"resourceVersion"})
+    )
+
+
+def pending_finalizers(type_: ResourceType, obj: Object) -> Sequence[str]:
+    """What has to be removed before a deleted object goes; of a namespace also the finalizers in its spec."""
+    found: list[str] = list(obj["metadata"].get("finalizers") or ())
+    if is_namespace(type_):
+        found += (obj.get("spec") or {}).get("finalizers") or ()
+    return found
+
+
+def without_nulls(value: Any) -> Any:
+    """Built-in types are Go structs, in which null is the same as absent."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]
+    return value
