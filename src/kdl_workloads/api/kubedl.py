@@ -1,0 +1,196 @@
+"""``training.kubedl.io/v1alpha1``: the run policy's fields are inline in ``spec``."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from kdl_workloads.api.base import ApiModel, Count, Count64, Int32, ObjectMeta, PodTemplateSpec, Quantity, Time
+from kdl_workloads.api.status import KubeDLJobStatus
+
+
+class SpotReplicaSpec(ApiModel):
+    spot_replica_number: Count = 0
+    """How many replicas, those with the highest indexes, run on spot capacity."""
+    priority_class_name: str = ""
+    """Priority class of their pods."""
+    labels: dict[str, str] | None = None
+    """Labels added to their pods."""
+
+
+class ReplicaSpec(ApiModel):
+    replicas: Count | None = None
+    """Number of replicas; 1 if not given."""
+    template: PodTemplateSpec
+    """Pod of one replica."""
+    restart_policy: Literal["", "Always", "OnFailure", "Never", "ExitCode"] | None = None
+    """ExitCode replaces the pod after exit codes 130, 137, 138 and 143 and fails the job after others."""
+    spot_replica_spec: SpotReplicaSpec | None = None
+    """Replicas on spot capacity."""
+
+
+class SchedulingPolicy(ApiModel):
+    min_available: Count | None = None
+    """Pods that must fit before any of them starts; all of them if not given."""
+    priority: Int32 | None = None
+    """Priority of the job in its queue."""
+    priority_class_name: str = ""
+    """Priority class that gives the priority, where priority is not given."""
+    queue: str = ""
+    """Queue; the namespace's if not given."""
+
+
+class CronPolicy(ApiModel):
+    schedule: str
+    """Cron expression."""
+    concurrency_policy: Literal["", "Allow", "Forbid", "Replace"] | None = None
+    """What happens when the last run is not over yet."""
+    suspend: bool | None = None
+    """Start no further runs."""
+    deadline: Time | None = None
+    """Time after which no run starts."""
+    history_limit: Count | None = None
+    """Finished runs that are kept."""
+
+
+class RunPolicy(ApiModel):
+    clean_pod_policy: Literal["", "All", "Running", "None"] | None = None
+    """Pods that are deleted when the job ends."""
+    ttl_seconds_after_finished: Count | None = None
+    """Delete the job that long after its end; kept if not given."""
+    active_deadline_seconds: Count64 | None = None
+    """Fail the job that long after its start."""
+    backoff_limit: Count | None = None
+    """Failures after which the job fails."""
+    suspend: bool | None = None
+    """Delete the pods and wait until this is false again."""
+    scheduling_policy: SchedulingPolicy | None = None
+    """How the job is queued and its pods are scheduled together."""
+    cron_policy: CronPolicy | None = None
+    """Run the job again and again."""
+
+
+class DataSource(ApiModel):
+    location: str = ""
+    sub_dir_name: str = ""
+
+
+class Dataset(ApiModel):
+    data_sources: list[DataSource] | None = None
+
+
+class TieredStorage(ApiModel):
+    cache_path: str = ""
+    quota: Quantity | None = None
+    medium_type: str = ""
+
+
+class AlluxioRuntime(ApiModel):
+    replicas: Count | None = None
+    tiered_storage: list[TieredStorage] | None = None
+
+
+class Fluid(ApiModel):
+    alluxio_runtime: AlluxioRuntime | None = None
+
+
+class CacheEngine(ApiModel):
+    fluid: Fluid | None = None
+
+
+class CacheOptions(ApiModel):
+    idle_time: Count64 | None = None
+
+
+class CacheBackend(ApiModel):
+    name: str = ""
+    """CacheBackend to use, or to create from the fields below."""
+    mount_path: str = ""
+    """Where the data appears in every container."""
+    dataset: Dataset | None = None
+    """What is cached."""
+    cache_engine: CacheEngine | None = None
+    """How it is cached."""
+    options: CacheOptions | None = None
+
+
+class Nfs(ApiModel):
+    server: str = ""
+    path: str = ""
+    mount_path: str = ""
+
+
+class LocalStorage(ApiModel):
+    path: str = ""
+    mount_path: str = ""
+    node_name: str = ""
+
+
+class AwsEfs(ApiModel):
+    volume_handle: str = ""
+    attributes: dict[str, str] | None = None
+
+
+class ModelStorage(ApiModel):
+    nfs: Nfs | None = None
+    local_storage: LocalStorage | None = None
+    aws_efs: AwsEfs | None = Field(default=None, alias="AWSEfs")
+
+
+class ModelVersion(ApiModel):
+    model_name: str = ""
+    """Model that the version belongs to."""
+    created_by: str = ""
+    """Set by the operator: the job."""
+    image_repo: str = ""
+    """Repository that the model's image is pushed to."""
+    image_tag: str = ""
+    """Tag of that image."""
+    storage: ModelStorage | None = None
+    """Where the job leaves its output."""
+
+
+class JobSpec(RunPolicy):
+    run_policy: RunPolicy | None = None
+    """The same limits in a field of their own, which then win over the inline ones."""
+
+
+class Job(ApiModel):
+    """An object of the group; the kinds are its subclasses."""
+
+    api_version: str = "training.kubedl.io/v1alpha1"
+    kind: str
+    metadata: ObjectMeta = ObjectMeta()
+    status: KubeDLJobStatus | None = None
+
+
+class XGBoostJobSpec(JobSpec):
+    xgb_replica_specs: dict[str, ReplicaSpec]
+    """Replica types Master (one replica) and Worker."""
+    legacy_run_policy: RunPolicy | None = Field(default=None, alias="RunPolicy")
+    """Name under which KubeDL's Go client writes runPolicy."""
+
+
+class XGBoostJob(Job):
+    """A distributed XGBoost or LightGBM training."""
+
+    kind: Literal["XGBoostJob"] = "XGBoostJob"
+    spec: XGBoostJobSpec
+
+
+_NULLABLE: dict[str, Any] = {"nullable": True}
+
+
+class PyTorchJobSpec(JobSpec):
+    pytorch_replica_specs: dict[str, ReplicaSpec]
+    """Replica types Master (one replica) and Worker. Without a Master the first Worker takes its part."""
+    model_version: ModelVersion | None = None
+    """Keep the output as a version of a model."""
+    cache_backend: CacheBackend | None = Field(default=None, json_schema_extra=_NULLABLE)
+    """Cache of a data set. Null, as KubeDL's Go client writes it, is none."""
+
+
+class PyTorchJob(Job):
+    """A distributed PyTorch training."""
+
+    kind: Literal["PyTorchJob"] = "PyTorchJob"
+    spec: PyTorchJobSpec

@@ -1,0 +1,155 @@
+"""PyTorchJob: torch.distributed. A Master and Workers, or only Workers, of which the first is then the master."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kdl_workloads import template as templates
+from kdl_workloads.api import kubedl, kubeflow
+from kdl_workloads.framework import (
+    KUBEDL,
+    KUBEFLOW,
+    MASTER,
+    WORKER,
+    Conventions,
+    EnvVar,
+    Framework,
+    Phase,
+    Roles,
+    RoleSpec,
+    all_succeeded,
+    any_active,
+    any_succeeded,
+    if_given,
+)
+from kdl_workloads.job import Job, RestartPolicy
+
+PORT_NAME = "pytorchjob-port"
+PORT = 23456
+ROLES = frozenset({MASTER, WORKER})
+
+
+def _worker_success(job: Job, roles: Roles) -> bool:
+    """Without a Master all Workers must succeed. An elastic group ends together, and one that was scaled in has
+    Workers that never reach the end: one success is enough there."""
+    rule = any_succeeded(WORKER) if job.options.get("elasticPolicy") else all_succeeded(WORKER)
+    return rule(job, roles)
+
+
+CONVENTIONS = {
+    KUBEDL: Conventions(
+        model=kubedl.PyTorchJob,
+        container="pytorch",
+        port_name=PORT_NAME,
+        port=PORT,
+        running=if_given(MASTER, any_active(MASTER), any_active(WORKER)),
+        succeeded=all_succeeded(MASTER, WORKER),
+        restart_policies={MASTER: RestartPolicy.EXIT_CODE, WORKER: RestartPolicy.ON_FAILURE},
+        port_roles=frozenset({MASTER}),
+        services=frozenset({MASTER}),
+        waits_for={WORKER: {MASTER: Phase.RUNNING}},
+        short_names=("ptjob",),
+    ),
+    KUBEFLOW: Conventions(
+        model=kubeflow.PyTorchJob,
+        container="pytorch",
+        port_name=PORT_NAME,
+        port=PORT,
+        running=if_given(MASTER, any_active(MASTER), any_active(WORKER)),
+        succeeded=if_given(MASTER, all_succeeded(MASTER), _worker_success),
+        restart_policies={MASTER: RestartPolicy.ON_FAILURE, WORKER: RestartPolicy.ON_FAILURE},
+        port_roles=ROLES,
+        services=ROLES,
+        scale_role=WORKER,
+    ),
+}
+
+
+class PyTorch(Framework):
+    kind = "PyTorchJob"
+    plural = "pytorchjobs"
+    singular = "pytorchjob"
+    replica_specs_field = "pytorchReplicaSpecs"
+    roles = (RoleSpec(MASTER, master=True, max_replicas=1), RoleSpec(WORKER))
+    conventions = CONVENTIONS
+
+    def is_master(self, job: Job, role: str, index: int) -> bool:
+        return (role, index) == (_master_role(job), 0)
+
+    def has_service(self, job: Job, role: str) -> bool:
+        return role == _master_role(job) or super().has_service(job, role)
+
+    def cluster_env(self, job: Job, role: str, index: int) -> list[EnvVar]:
+        env = self._kubedl_env(job, role, index) if job.api_version == KUBEDL else self._kubeflow_env(job, role, index)
+        return [{"name": name, "value": value} for name, value in env.items()]
+
+    def _kubedl_env(self, job: Job, role: str, index: int) -> dict[str, str]:
+        master = self.is_master(job, role, index)
+        return {
+            "MASTER_PORT": str(self._port(job)),
+            "MASTER_ADDR": "localhost" if master else job.child_name(_master_role(job), 0),
+            "RANK": str(_rank(job, role, index)),
+            "PYTHONUNBUFFERED": "0",
+            "WORLD_SIZE": str(job.total_replicas),
+        }
+
+    def _kubeflow_env(self, job: Job, role: str, index: int) -> dict[str, str]:
+        address, port, rank = job.child_name(_master_role(job), 0), str(self._port(job)), str(_rank(job, role, index))
+        elastic: Mapping[str, Any] = job.options.get("elasticPolicy") or {}
+        processes = str(job.options.get("nprocPerNode") or elastic.get("nProcPerNode") or "auto")
+        env = {"PYTHONUNBUFFERED": "1"}
+        if MASTER in job.roles or not elastic:
+            env |= {
+                "MASTER_PORT": port,
+                "PET_MASTER_PORT": port,
+                "MASTER_ADDR": address,
+                "PET_MASTER_ADDR": address,
+                "WORLD_SIZE": str(job.total_replicas * (int(processes) if processes.isdecimal() else 1)),
+                "RANK": rank,
+                "PET_NODE_RANK": rank,
+            }
+        env["PET_NPROC_PER_NODE"] = processes
+        env["PET_NNODES"] = _nodes(job, elastic)
+        return env | _rendezvous(job, elastic, port) if elastic else env
+
+    def _port(self, job: Job) -> int:
+        """Port of the master replica."""
+        conventions = self.conventions_for(job)
+        template = job.roles[_master_role(job)].template
+        return templates.port_number(template, conventions.container, conventions.port_name) or conventions.port
+
+
+def _master_role(job: Job) -> str:
+    return MASTER if MASTER in job.roles else WORKER
+
+
+def _rank(job: Job, role: str, index: int) -> int:
+    """The Master is 0 and Workers follow; without a Master a Worker's rank is its index."""
+    return index if role == _master_role(job) else index + 1
+
+
+def _nodes(job: Job, elastic: Mapping[str, Any]) -> str:
+    """``PET_NNODES``: the number of replicas, or ``least:most`` of an elastic job. One given bound stands for both."""
+    if not elastic:
+        return str(job.total_replicas)
+    workers = job.roles[WORKER].replicas if WORKER in job.roles else job.total_replicas
+    least, most = elastic.get("minReplicas"), elastic.get("maxReplicas")
+    least, most = (most if least is None else least), (least if most is None else most)
+    return f"{workers if least is None else least}:{workers if most is None else most}"
+
+
+def _rendezvous(job: Job, elastic: Mapping[str, Any], port: str) -> dict[str, str]:
+    """What torchrun reads to find the rendezvous of an elastic job."""
+    host = elastic.get("rdzvHost") or job.child_name(WORKER, 0)
+    env = {
+        "PET_RDZV_ENDPOINT": f"{host}:{elastic.get('rdzvPort') or port}",
+        "PET_RDZV_BACKEND": str(elastic.get("rdzvBackend") or "c10d"),
+    }
+    if elastic.get("maxRestarts") is not None:
+        env["PET_MAX_RESTARTS"] = str(elastic["maxRestarts"])
+    if elastic.get("rdzvId"):
+        env["PET_RDZV_ID"] = str(elastic["rdzvId"])
+    if elastic.get("rdzvConf"):
+        env["PET_RDZV_CONF"] = ",".join(f"{item['key']}={item['value']}" for item in elastic["rdzvConf"])
+    if elastic.get("standalone"):
+        env["PET_STANDALONE"] = ""
+    return env
