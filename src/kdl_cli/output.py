@@ -1,0 +1,56 @@
+"""Objects as JSON, YAML or names: the formats of ``-o`` that do not depend on the kind."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+import yaml
+
+from kdl_runtime.codec import json
+from kdl_runtime.types import Resource
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+
+class _Dumper(yaml.CSafeDumper):
+    """Writes every value out in full: what other tools read should need no anchors."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def to_yaml(obj: Any) -> str:
+    return yaml.dump(obj, Dumper=_Dumper, sort_keys=False, default_flow_style=False, allow_unicode=True, width=120)
+
+
+def to_json(obj: Any) -> str:
+    return msgspec.json.format(json.encode(obj), indent=4).decode() + "\n"
+
+
+def object_name(resource: Resource, name: str) -> str:
+    """``xgboostjob.training.kubedl.io/mnist``, the form that kdl and kubectl take as an argument."""
+    kind = resource.kind.lower()
+    return f"{kind}.{resource.group}/{name}" if resource.group else f"{kind}/{name}"
+
+
+def as_list(objects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": list(objects)}
+
+
+def document(objects: Sequence[Mapping[str, Any]], form: Format, *, single: bool) -> str:
+    """JSON or YAML of one object, or of a ``List``. ``managedFields`` are left out, as kubectl does."""
+    cleaned = [_without_managed_fields(obj) for obj in objects]
+    content = cleaned[0] if single and len(cleaned) == 1 else as_list(cleaned)
+    return to_json(content) if form is Format.JSON else to_yaml(content)
+
+
+def _without_managed_fields(obj: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = {key: value for key, value in obj.get("metadata", {}).items() if key != "managedFields"}
+    return {**obj, "metadata": metadata}

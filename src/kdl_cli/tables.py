@@ -1,0 +1,63 @@
+"""Tables as kubectl prints them: left-aligned columns, three spaces apart, no lines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+GAP = "   "
+_COLOURS = {
+    "Succeeded": "green",
+    "Completed": "green",
+    "Running": "cyan",
+    "Created": "blue",
+    "Queuing": "blue",
+    "Pending": "yellow",
+    "Restarting": "yellow",
+    "Suspended": "yellow",
+    "Warning": "yellow",
+    "Failed": "red",
+    "Error": "red",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``wide``: shown with ``-o wide`` only."""
+
+    title: str
+    wide: bool = False
+
+
+def columns(*titles: str, wide: Sequence[str] = ()) -> tuple[Column, ...]:
+    return (*(Column(title) for title in titles), *(Column(title, wide=True) for title in wide))
+
+
+def state(word: str) -> str:
+    """A state in its colour. ``click.echo`` takes the colour away again where stdout is no terminal."""
+    colour = _COLOURS.get(word)
+    return click.style(word, fg=colour) if colour else word
+
+
+def render(
+    heads: Sequence[Column], rows: Sequence[Sequence[object]], *, wide: bool = False, header: bool = True
+) -> list[str]:
+    """The lines of a table. A row has one cell for each column, those that are not shown included. An empty cell is
+    printed as ``<none>``, as in kubectl, so that columns can be cut by white space."""
+    shown = [i for i, head in enumerate(heads) if wide or not head.wide]
+    cells = [[heads[i].title for i in shown]] if header else []
+    cells += [["<none>" if row[i] in ("", None) else str(row[i]) for i in shown] for row in rows]
+    widths = [max((len(click.unstyle(line[i])) for line in cells), default=0) for i in range(len(shown))]
+    return [
+        GAP.join(
+            cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(line, widths, strict=True)
+        ).rstrip()
+        for line in cells
+    ]
+
+
+def fields(pairs: Sequence[tuple[str, str]], indent: str = "") -> list[str]:
+    """``Name:   value`` lines with the values in one column; pairs without a value are left out."""
+    present = [(name, value) for name, value in pairs if value]
+    width = max((len(name) for name, _ in present), default=0) + 1
+    return [f"{indent}{name + ':':<{width}}   {value}" for name, value in present]
