@@ -141,7 +141,7 @@ class PyTorchJobSpec(JobSpec):
         json_schema_extra=rules(
             IMMUTABLE_MANAGED_BY,
             rule(
-                "!has(self.elasticPolicy) || self.pytorchReplicaSpecs.exists(r, r.matches('^(?i)worker$'))",
+                "!has(self.elasticPolicy) || self.pytorchReplicaSpecs.exists(r, r.matches('(?i)^worker$'))",
                 "spec.elasticPolicy needs spec.pytorchReplicaSpecs.Worker",
             ),
             rule(

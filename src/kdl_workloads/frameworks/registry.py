@@ -4,7 +4,7 @@ Built-in kinds and those of other packages are found in one place. A package add
 ``kdl.workloads`` that names a ``Framework`` class or instance.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 
 from kdl_runtime.errors import KdlError
@@ -41,7 +41,7 @@ def frameworks(plugins: Iterable[EntryPoint] | None = None) -> dict[str, Framewo
 def _load(plugin: EntryPoint) -> Framework:
     try:
         loaded = plugin.load()
-        framework = loaded() if isinstance(loaded, type) else loaded
+        framework: Framework = loaded() if isinstance(loaded, type) else loaded
     except Exception as error:
         raise RegistryError(f"workload plugin {plugin.value} does not load: {error}") from error
     missing = [name for name in _REQUIRED if not hasattr(framework, name)]
@@ -92,10 +92,5 @@ def _kind(name: str, by_kind: Mapping[str, Framework]) -> str:
     for kind in by_kind:
         if kind.lower() == name.lower():
             return kind
-    raise RegistryError(
-        f"--workloads: unknown kind {name!r}; use {_list([AUTO, ALL, *by_kind])}, or -Kind to leave one out"
-    )
-
-
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(names)
+    choice = ", ".join([AUTO, ALL, *by_kind])
+    raise RegistryError(f"--workloads: unknown kind {name!r}: use {choice}, or -Kind to leave one out")

@@ -78,7 +78,7 @@ class XGBoost(Framework):
         return [{"name": name, "value": value} for name, value in env.items()]
 
     def _rank(self, job: Job, role: str, index: int) -> int:
-        """KubeDL counts each role from 0, so that programs add the role themselves; Kubeflow counts on from the Master."""
+        """KubeDL counts each role from 0, and programs look at the role too; Kubeflow counts on from the Master."""
         if job.api_version == KUBEDL or role == MASTER:
             return index
         return index + job.roles[MASTER].replicas

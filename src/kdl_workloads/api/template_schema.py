@@ -1,0 +1,46 @@
+"""The schema of pod templates in our CRDs: the built-in one, with what only holds for the pods of a job."""
+
+from typing import Any
+
+from kdl_workloads.api.structural import Schema, builtin_schema
+
+POD_TEMPLATE = "io.k8s.api.core.v1.PodTemplateSpec"
+
+MAX_CONTAINERS = 32
+"""Bounds the cost of the CEL rules that look at each container, which the API server estimates from the schema."""
+
+_METADATA = ("annotations", "finalizers", "labels", "name", "namespace")
+
+
+def pod_template_schema() -> Schema:
+    """Every field that a pod may have when it is created, so that a misspelt one is refused. Stricter than the built-in
+    schema where Kubernetes refuses the pod later anyway: a spec, at least one container, an image for each."""
+    template = builtin_schema(POD_TEMPLATE)
+    template["required"] = ["spec"]
+    _metadata(template["properties"]["metadata"])
+    spec = template["properties"]["spec"]
+    volume: dict[str, Any] = spec["properties"]["volumes"]["items"]["properties"]
+    _metadata(volume["ephemeral"]["properties"]["volumeClaimTemplate"]["properties"]["metadata"])
+    del spec["properties"]["ephemeralContainers"]
+    for name in ("containers", "initContainers"):
+        _containers(spec["properties"][name])
+    spec["properties"]["containers"]["minItems"] = 1
+    return template
+
+
+def _metadata(schema: Schema) -> None:
+    schema["properties"] = {name: schema["properties"][name] for name in _METADATA}
+
+
+def _containers(schema: Schema) -> None:
+    schema["maxItems"] = MAX_CONTAINERS
+    container = schema["items"]
+    container["required"] = sorted({*container.get("required", []), "image", "name"})
+    fields: dict[str, Any] = container["properties"]
+    fields["image"]["minLength"] = 1
+    fields["name"] |= {"minLength": 1, "maxLength": 63}
+    # A name that is given twice is allowed in a pod, where the last one wins, so it is not a key here.
+    for key in ("x-kubernetes-list-type", "x-kubernetes-list-map-keys"):
+        fields["env"].pop(key, None)
+    fields["ports"]["items"]["properties"]["protocol"]["default"] = "TCP"
+    fields["ports"] |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["containerPort", "protocol"]}
