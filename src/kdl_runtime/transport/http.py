@@ -111,6 +111,7 @@ class HttpTransport:
         credentials: Credentials | None = None,
     ) -> None:
         self.config = config
+        self.host = URL(config.server).authority
         self._options = options
         self._credentials = credentials or choose_credentials(config, clock)
         self._ca = RereadSource(config.ca, clock)

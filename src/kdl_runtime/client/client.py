@@ -1,0 +1,292 @@
+"""Reads from and writes to the API server, always live: what is read here has not been in a cache.
+
+Every method raises a subclass of ``ApiError`` for an answer that refuses the request, and ``TransportError`` if there
+was no answer. Objects are dicts, or with ``as_`` projections (structs that hold some fields) or ``Raw`` bytes.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from typing import Any, TypeVar, overload
+
+from kdl_runtime.client.answers import decode_as, decode_item
+from kdl_runtime.client.options import (
+    DELETE_DEFAULTS,
+    LIST_DEFAULTS,
+    WATCH_DEFAULTS,
+    WRITE_DEFAULTS,
+    DeleteOptions,
+    ListOptions,
+    Patch,
+    PatchType,
+    Preconditions,
+    Query,
+    WatchOptions,
+    WriteOptions,
+)
+from kdl_runtime.client.paths import check_segment, checked_namespace, key_of, object_path
+from kdl_runtime.client.sender import RequestMetrics, Sender
+from kdl_runtime.clock import Clock
+from kdl_runtime.codec.json import DecodeError, RawList, WatchEvent, encode, split_event
+from kdl_runtime.codec.meta import ObjectMeta, PartialObject
+from kdl_runtime.errors import BadRequest, Expired, TransportError
+from kdl_runtime.transport.http import HttpRequest, Transport
+from kdl_runtime.transport.stream import split_lines
+from kdl_runtime.types import ObjectKey, Resource
+
+__all__ = [
+    "Client",
+    "DeleteOptions",
+    "ListOptions",
+    "Patch",
+    "PatchType",
+    "Preconditions",
+    "WatchOptions",
+    "WriteListener",
+    "WriteOptions",
+]
+
+T = TypeVar("T")
+
+WriteListener = Callable[[Resource, str, bytes], None]
+"""Called with the resource, the verb (create, update, patch or delete) and the object as the server answered it.
+
+A delete shows the object as it is now if the server keeps it (it then has a deletionTimestamp) and otherwise the object
+as it was, or no more of it than namespace, name and UID.
+"""
+
+PAGE_SIZE = 500
+STREAM_OPEN_SECONDS = 60.0
+"""How long a watch may take to begin; a server that is only slow answers much earlier."""
+
+_JSON = "application/json"
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+
+
+class Client:
+    """One cluster's API, with the rights of the transport's credentials. Share it: it keeps no state of requests.
+
+    ``field_manager`` names the writer in managedFields; empty lets the server derive it from the user agent.
+    ``metrics`` may also be set later, by who creates them.
+    """
+
+    def __init__(
+        self, transport: Transport, clock: Clock, metrics: RequestMetrics | None = None, field_manager: str = ""
+    ) -> None:
+        self._sender = Sender(transport, clock, metrics)
+        self._field_manager = field_manager
+        self._listeners: list[WriteListener] = []
+
+    @property
+    def metrics(self) -> RequestMetrics | None:
+        return self._sender.metrics
+
+    @metrics.setter
+    def metrics(self, metrics: RequestMetrics | None) -> None:
+        self._sender.metrics = metrics
+
+    def on_write(self, listener: WriteListener) -> None:
+        """Calls ``listener`` after each write that succeeded and was no dry run, before the writer goes on."""
+        self._listeners.append(listener)
+
+    # ---- reads
+
+    @overload
+    async def get(self, resource: Resource, key: ObjectKey, *, subresource: str = "") -> dict[str, Any]: ...
+    @overload
+    async def get(self, resource: Resource, key: ObjectKey, *, as_: type[T], subresource: str = "") -> T: ...
+    async def get(self, resource: Resource, key: ObjectKey, *, as_: type[Any] = dict, subresource: str = "") -> Any:
+        """The newest state of one object. NotFound if there is none."""
+        request = HttpRequest("GET", object_path(resource, key, subresource), headers={"Accept": _JSON})
+        return decode_as((await self._sender.send(request)).body, as_)
+
+    @overload
+    async def list(
+        self, resource: Resource, namespace: str = "", options: ListOptions = LIST_DEFAULTS
+    ) -> list[dict[str, Any]]: ...
+    @overload
+    async def list(
+        self, resource: Resource, namespace: str = "", options: ListOptions = LIST_DEFAULTS, *, as_: type[T]
+    ) -> "list[T]": ...
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        options: ListOptions = LIST_DEFAULTS,
+        *,
+        as_: type[Any] = dict,
+    ) -> "list[Any]":
+        """All items, page by page; every namespace if ``namespace`` is empty.
+
+        The pages are one consistent snapshot. If that expires meanwhile, the list is done again without pages.
+        """
+        options = options if options.limit is not None else replace(options, limit=PAGE_SIZE)
+        items: list[Any] = []
+        while True:
+            try:
+                page = await self.list_page(resource, namespace, options)
+            except Expired:
+                if not options.continue_:
+                    raise
+                items, options = [], replace(options, continue_="", limit=0)
+                continue
+            items += [decode_item(item, as_, resource) for item in page.items or ()]
+            if not page.metadata.continue_:
+                return items
+            # The token carries the resourceVersion; the server refuses both together.
+            options = replace(
+                options, continue_=page.metadata.continue_, resource_version="", resource_version_match=""
+            )
+
+    async def list_page(self, resource: Resource, namespace: str = "", options: ListOptions = LIST_DEFAULTS) -> RawList:
+        """One page, its items undecoded; ``metadata.continue_`` is not empty if there are more.
+
+        The items point into the answer: copy (``bytes(item)``) what is to be kept.
+        """
+        accept = _METADATA_LIST if options.metadata_only else _JSON
+        path = _collection(resource, namespace)
+        request = HttpRequest("GET", path, query=options.query, headers={"Accept": accept})
+        return decode_as((await self._sender.send(request)).body, RawList)
+
+    @asynccontextmanager
+    async def watch(
+        self, resource: Resource, namespace: str = "", options: WatchOptions = WATCH_DEFAULTS
+    ) -> AsyncIterator[AsyncIterator[WatchEvent]]:
+        """The changes from a version on, as they happen; every namespace if ``namespace`` is empty.
+
+        Nothing here notices a connection on which nothing comes any more: bound the wait for the next event. The events
+        end when the server ends the watch. An event of type ERROR carries a Status (``answers.event_error``).
+        """
+        accept = _METADATA if options.metadata_only else _JSON
+        path = _collection(resource, namespace)
+        request = HttpRequest("GET", path, query=options.query, headers={"Accept": accept}, timeout=STREAM_OPEN_SECONDS)
+        async with self._sender.stream(request) as response:
+            yield _events(response.chunks())
+
+    # ---- writes
+
+    async def create(
+        self, resource: Resource, obj: Mapping[str, Any], options: WriteOptions = WRITE_DEFAULTS
+    ) -> dict[str, Any]:
+        """The object as the server has stored it. Its metadata gives the namespace; AlreadyExists if the name is taken.
+
+        With a subresource (binding, eviction) the metadata's name is the name of the object that it belongs to.
+        """
+        key = key_of(obj)
+        if options.subresource:
+            path = object_path(resource, key, options.subresource)
+        else:
+            path = resource.path(checked_namespace(resource, key.namespace))
+        return await self._write(
+            "create", HttpRequest("POST", path, body=_body(resource, obj, options)), resource, options
+        )
+
+    async def update(
+        self, resource: Resource, obj: Mapping[str, Any], options: WriteOptions = WRITE_DEFAULTS
+    ) -> dict[str, Any]:
+        """Replaces the object. With a resourceVersion in its metadata Conflict if it has changed since."""
+        path = object_path(resource, key_of(obj), options.subresource)
+        return await self._write(
+            "update", HttpRequest("PUT", path, body=_body(resource, obj, options)), resource, options
+        )
+
+    async def patch(
+        self, resource: Resource, key: ObjectKey, patch: Patch, options: WriteOptions = WRITE_DEFAULTS
+    ) -> dict[str, Any]:
+        """The object after the patch. An APPLY patch creates what is not there and needs a field manager."""
+        if patch.type is PatchType.APPLY:
+            if not (self._field_manager if options.field_manager is None else options.field_manager):
+                raise BadRequest("server-side apply needs a field manager: set WriteOptions.field_manager")
+        elif options.force:
+            raise BadRequest("WriteOptions.force is for server-side apply only")
+        path = object_path(resource, key, options.subresource)
+        request = HttpRequest("PATCH", path, headers={"Content-Type": patch.type}, body=encode(patch.body))
+        return await self._write("patch", request, resource, options)
+
+    async def delete(
+        self, resource: Resource, key: ObjectKey, options: DeleteOptions = DELETE_DEFAULTS
+    ) -> dict[str, Any] | None:
+        """Asks for the deletion. None if the object is gone; while finalizers or a grace period keep it, the object.
+
+        NotFound if there is none, Conflict if a precondition does not hold.
+        """
+        body = encode(options.body)
+        headers = {"Accept": _JSON, "Content-Type": _JSON}
+        request = HttpRequest("DELETE", object_path(resource, key), headers=headers, body=body)
+        answer = (await self._sender.send(request)).body
+        deleted = decode_as(answer, dict)
+        acknowledged = deleted.get("kind") == "Status"
+        if acknowledged:
+            answer = encode(_remains(resource, key, deleted))
+        if not options.dry_run:
+            self._notify(resource, "delete", answer)
+        gone = acknowledged or "deletionTimestamp" not in (deleted.get("metadata") or {})
+        return None if gone else deleted
+
+    # ---- anything else that the server serves
+
+    async def get_path(
+        self, path: str, query: Mapping[str, str] | Query = (), *, accept: str = "application/json, */*"
+    ) -> bytes:
+        """The body at a path: /version, /openapi/v2, discovery, the logs of a pod."""
+        request = HttpRequest("GET", path, query=_pairs(query), headers={"Accept": accept})
+        return (await self._sender.send(request)).body
+
+    def stream_path(
+        self, path: str, query: Mapping[str, str] | Query = ()
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """The body at a path as it comes (logs with ``follow``); opening it waits without a limit."""
+        return self._chunks(HttpRequest("GET", path, query=_pairs(query), headers={"Accept": "*/*"}))
+
+    @asynccontextmanager
+    async def _chunks(self, request: HttpRequest) -> AsyncIterator[AsyncIterator[bytes]]:
+        async with self._sender.stream(request) as response:
+            yield response.chunks()
+
+    async def _write(
+        self, verb: str, request: HttpRequest, resource: Resource, options: WriteOptions
+    ) -> dict[str, Any]:
+        headers = {"Accept": _JSON, "Content-Type": _JSON, **request.headers}
+        request = replace(request, headers=headers, query=options.query(self._field_manager))
+        answer = (await self._sender.send(request)).body
+        written = decode_as(answer, dict)
+        # A subresource may answer with an object of another kind (Scale, Binding, Status).
+        if not options.dry_run and written.get("kind") == resource.kind:
+            self._notify(resource, verb, answer)
+        return written
+
+    def _notify(self, resource: Resource, verb: str, answer: bytes) -> None:
+        for listener in self._listeners:
+            listener(resource, verb, answer)
+
+
+def _collection(resource: Resource, namespace: str) -> str:
+    if namespace:
+        check_segment("namespace", namespace)
+    return resource.path(namespace)
+
+
+def _body(resource: Resource, obj: Mapping[str, Any], options: WriteOptions) -> bytes:
+    """The object as JSON, with the apiVersion and kind that its resource implies if it has none."""
+    implied = {} if options.subresource else {"apiVersion": resource.api_version, "kind": resource.kind}
+    return encode({**implied, **obj})
+
+
+def _remains(resource: Resource, key: ObjectKey, status: Mapping[str, Any]) -> PartialObject:
+    """What is known of an object whose deletion was only acknowledged."""
+    uid = str((status.get("details") or {}).get("uid") or "")
+    metadata = ObjectMeta(namespace=key.namespace, name=key.name, uid=uid)
+    return PartialObject(resource.api_version, resource.kind, metadata)
+
+
+def _pairs(query: Mapping[str, str] | Query) -> Query:
+    return tuple(query.items()) if isinstance(query, Mapping) else query
+
+
+async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[WatchEvent]:
+    async for line in split_lines(chunks):
+        try:
+            yield split_event(line)
+        except DecodeError as error:
+            raise TransportError(f"the watch sent a line that is no event: {error}") from error

@@ -1,0 +1,100 @@
+"""Sends requests until there is an answer to act on: retries, warnings and the count of requests."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import structlog
+
+from kdl_runtime.client.answers import error_of
+from kdl_runtime.clock import Clock
+from kdl_runtime.errors import TransportError
+from kdl_runtime.transport.http import HttpRequest, HttpResponse, RequestTimeoutError, StreamResponse, Transport
+from kdl_runtime.transport.retry import MAX_ATTEMPTS, MAX_PAUSE, retry_after, warnings_in
+
+log = structlog.get_logger(__name__)
+
+RECONNECT_DELAYS = (0.1, 0.5)
+"""Seconds before a GET whose connection broke is sent again; then the caller's own back-off takes over."""
+
+_MOST_WARNINGS = 1000
+
+
+class RequestMetrics(Protocol):
+    """What counts requests; ``kdl_runtime.observe.metrics.Metrics`` is one."""
+
+    def count_request(self, code: str, method: str, host: str) -> None:
+        """One exchange, retries apart. ``code`` is the status, or ``<error>`` if there was no answer."""
+        ...
+
+
+class Sender:
+    """Raises ApiError for an answer that is none of 2xx, and TransportError if there is none."""
+
+    def __init__(self, transport: Transport, clock: Clock, metrics: RequestMetrics | None) -> None:
+        self.metrics = metrics
+        self._transport = transport
+        self._clock = clock
+        # A transport without a network has no host.
+        self._host = str(getattr(transport, "host", ""))
+        self._warned: set[str] = set()
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """The answer, at last.
+
+        Sent again is what the server asks to be sent again (Retry-After with 429 or 5xx), whatever the method: it has
+        not been acted on. A broken connection leaves that open, so that only a GET is then sent again.
+        """
+        pauses = breaks = 0
+        while True:
+            try:
+                response = await self._transport.request(request)
+            except TransportError as error:
+                self._count("<error>", request)
+                if not _may_reconnect(request, error) or breaks == len(RECONNECT_DELAYS):
+                    raise
+                await self._clock.sleep(RECONNECT_DELAYS[breaks])
+                breaks += 1
+                continue
+            self._count(str(response.status), request)
+            self._warn(response)
+            if 200 <= response.status < 300:
+                return response
+            pause = retry_after(response.status, response.headers)
+            pauses += 1
+            if pause is None or pause > MAX_PAUSE or pauses == MAX_ATTEMPTS:
+                raise error_of(response)
+            await self._clock.sleep(pause)
+
+    @asynccontextmanager
+    async def stream(self, request: HttpRequest) -> AsyncIterator[StreamResponse]:
+        """An answer of 2xx whose body is still to come. Not tried again: who follows a stream has to resume anyway."""
+        opened = self._transport.stream(request)
+        try:
+            response = await opened.__aenter__()
+        except TransportError:
+            self._count("<error>", request)
+            raise
+        try:
+            self._count(str(response.status), request)
+            head = HttpResponse(response.status, response.headers, b"")
+            self._warn(head)
+            if not 200 <= response.status < 300:
+                raise error_of(HttpResponse(response.status, response.headers, await response.read()))
+            yield response
+        finally:
+            await opened.__aexit__(None, None, None)
+
+    def _count(self, code: str, request: HttpRequest) -> None:
+        if self.metrics is not None:
+            self.metrics.count_request(code, request.method, self._host)
+
+    def _warn(self, response: HttpResponse) -> None:
+        for text in warnings_in(response.headers):
+            if text not in self._warned and len(self._warned) < _MOST_WARNINGS:
+                self._warned.add(text)
+                log.warning("the API server warns", warning=text)
+
+
+def _may_reconnect(request: HttpRequest, error: TransportError) -> bool:
+    return request.method == "GET" and not isinstance(error, RequestTimeoutError)
