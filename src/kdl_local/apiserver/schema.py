@@ -34,7 +34,7 @@ class StructuralSchema:
     def prune(self, obj: Object) -> list[str]:
         """Drops unknown fields in place; returns their paths."""
         unknown: list[str] = []
-        _prune(obj, self._root, None, unknown)
+        prune_fields(obj, self._root, unknown)
         return unknown
 
     def default(self, obj: Object) -> None:
@@ -49,7 +49,8 @@ class StructuralSchema:
         return errors
 
 
-def _prune(value: Any, node: Node, path: Path, unknown: list[str]) -> None:
+def prune_fields(value: Any, node: Node, unknown: list[str], path: Path = None) -> None:
+    """Drops the fields of ``value`` that ``node`` does not know, in place, and appends their paths to ``unknown``."""
     if isinstance(value, dict):
         properties, additional = node.properties, node.additional
         gone: list[str] = []
@@ -59,7 +60,7 @@ def _prune(value: Any, node: Node, path: Path, unknown: list[str]) -> None:
                 continue
             if known is not None:
                 if isinstance(item, dict | list):
-                    _prune(item, known, (path, f".{name}"), unknown)
+                    prune_fields(item, known, unknown, (path, f".{name}"))
             elif not node.preserve:
                 gone.append(name)
         for name in gone:
@@ -67,7 +68,7 @@ def _prune(value: Any, node: Node, path: Path, unknown: list[str]) -> None:
             unknown.append(formatted((path, f".{name}")))
     elif isinstance(value, list) and node.items is not None:
         for index, item in enumerate(value):
-            _prune(item, node.items, (path, f"[{index}]"), unknown)
+            prune_fields(item, node.items, unknown, (path, f"[{index}]"))
 
 
 def _default(value: Any, node: Node) -> None:
