@@ -1,7 +1,7 @@
 """Sends requests until there is an answer to act on: retries, warnings and the count of requests."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
 import structlog
@@ -57,7 +57,7 @@ class Sender:
                 breaks += 1
                 continue
             self._count(str(response.status), request)
-            self._warn(response)
+            self._warn(response.headers)
             if 200 <= response.status < 300:
                 return response
             pause = retry_after(response.status, response.headers)
@@ -69,28 +69,24 @@ class Sender:
     @asynccontextmanager
     async def stream(self, request: HttpRequest) -> AsyncIterator[StreamResponse]:
         """An answer of 2xx whose body is still to come. Not tried again: who follows a stream has to resume anyway."""
-        opened = self._transport.stream(request)
-        try:
-            response = await opened.__aenter__()
-        except TransportError:
-            self._count("<error>", request)
-            raise
-        try:
+        async with AsyncExitStack() as stack:
+            try:
+                response = await stack.enter_async_context(self._transport.stream(request))
+            except TransportError:
+                self._count("<error>", request)
+                raise
             self._count(str(response.status), request)
-            head = HttpResponse(response.status, response.headers, b"")
-            self._warn(head)
+            self._warn(response.headers)
             if not 200 <= response.status < 300:
                 raise error_of(HttpResponse(response.status, response.headers, await response.read()))
             yield response
-        finally:
-            await opened.__aexit__(None, None, None)
 
     def _count(self, code: str, request: HttpRequest) -> None:
         if self.metrics is not None:
             self.metrics.count_request(code, request.method, self._host)
 
-    def _warn(self, response: HttpResponse) -> None:
-        for text in warnings_in(response.headers):
+    def _warn(self, headers: Mapping[str, str]) -> None:
+        for text in warnings_in(headers):
             if text not in self._warned and len(self._warned) < _MOST_WARNINGS:
                 self._warned.add(text)
                 log.warning("the API server warns", warning=text)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from kdl_runtime.clock import Clock
 from kdl_runtime.codec.json import DecodeError, decode
 from kdl_runtime.errors import ApiError, NotFound, TransportError
-from kdl_runtime.types import GroupVersionKind, Resource, parse_api_version
+from kdl_runtime.types import Resource, parse_api_version
 
 REFRESH_FLOOR = 10.0
 """Seconds between two looks at the server when something is looked for and not found."""
@@ -140,9 +140,9 @@ async def _document(reader: PathReader, path: str, accept: str) -> Mapping[str, 
     return document
 
 
-async def served(reader: PathReader) -> frozenset[GroupVersionKind]:
-    """The kinds that the server serves now."""
-    return frozenset(item.resource.gvk for item in await discover(reader))
+async def served(reader: PathReader) -> frozenset[Resource]:
+    """The resources that the server serves now, in all versions."""
+    return frozenset(item.resource for item in await discover(reader))
 
 
 class Discovery:

@@ -7,7 +7,7 @@ cannot be reached and a broken connection are errors here.
 import asyncio
 import platform
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Protocol
@@ -130,14 +130,11 @@ class HttpTransport:
 
     @asynccontextmanager
     async def stream(self, request: HttpRequest) -> AsyncIterator[StreamResponse]:
-        opened = self._open(request, streaming=True)
-        with _transport_errors(self.config.server, request):
-            async with asyncio.timeout(request.timeout):
-                response = await opened.__aenter__()
-        try:
+        async with AsyncExitStack() as stack:
+            with _transport_errors(self.config.server, request):
+                async with asyncio.timeout(request.timeout):
+                    response = await stack.enter_async_context(self._open(request, streaming=True))
             yield _Stream(response, self.config.server, request)
-        finally:
-            await opened.__aexit__(None, None, None)
 
     async def close(self) -> None:
         """Closes every connection; streams that are still open break."""

@@ -1,0 +1,66 @@
+"""A controller runtime: client, cache, queue, controllers and their manager.
+
+The names below are the public face. They are loaded when they are first used, so that whoever needs the errors or the
+codec alone does not import an HTTP client.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kdl_runtime.cache.cache import Cache
+    from kdl_runtime.cache.informer import Informer
+    from kdl_runtime.cache.spec import WatchSpec
+    from kdl_runtime.client.client import Client
+    from kdl_runtime.controller.controller import Controller, ControllerOptions
+    from kdl_runtime.controller.finalizers import finalizer
+    from kdl_runtime.controller.ownership import set_controller_reference
+    from kdl_runtime.errors import TerminalError
+    from kdl_runtime.events.recorder import EventRecorder
+    from kdl_runtime.manager.manager import Manager, ManagerOptions
+    from kdl_runtime.types import ObjectKey, Request, Resource, Result
+
+_MODULES = {
+    "Cache": "cache.cache",
+    "Client": "client.client",
+    "Controller": "controller.controller",
+    "ControllerOptions": "controller.controller",
+    "EventRecorder": "events.recorder",
+    "Informer": "cache.informer",
+    "Manager": "manager.manager",
+    "ManagerOptions": "manager.manager",
+    "ObjectKey": "types",
+    "Request": "types",
+    "Resource": "types",
+    "Result": "types",
+    "TerminalError": "errors",
+    "WatchSpec": "cache.spec",
+    "finalizer": "controller.finalizers",
+    "set_controller_reference": "controller.ownership",
+}
+
+__all__ = [
+    "Cache",
+    "Client",
+    "Controller",
+    "ControllerOptions",
+    "EventRecorder",
+    "Informer",
+    "Manager",
+    "ManagerOptions",
+    "ObjectKey",
+    "Request",
+    "Resource",
+    "Result",
+    "TerminalError",
+    "WatchSpec",
+    "finalizer",
+    "set_controller_reference",
+]
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{module}"), name)
