@@ -42,6 +42,11 @@ class Cursor:
             return []
         return self._take()
 
+    @property
+    def caught_up(self) -> bool:
+        """Whether there is nothing to return at the moment."""
+        return not self._history.after(self.revision)
+
     def _take(self) -> list[Change]:
         self._changed.clear()
         changes = self._history.after(self.revision)

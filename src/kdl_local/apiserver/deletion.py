@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from kdl_local.apiserver import crd
 from kdl_local.apiserver.fields import FieldError, invalid_object
 from kdl_local.apiserver.metadata import FOREGROUND, ORPHAN
 from kdl_local.apiserver.statuses import conflict
@@ -15,6 +16,7 @@ from kdl_runtime.errors import BadRequest
 from kdl_runtime.types import GroupVersionKind, Resource
 
 PROPAGATION_POLICIES = ("Background", "Foreground", "Orphan")
+_CRD = GroupVersionKind("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
 _OPTIONS = GroupVersionKind("meta.k8s.io", "v1", "DeleteOptions")
 
 
@@ -91,7 +93,7 @@ def mark(type_: ResourceType, old: Object, options: DeleteOptions, now: datetime
         meta["deletionGracePeriodSeconds"] = grace
     if meta.get("generation"):
         meta["generation"] += 1
-    return marked
+    return crd.begin_deletion(marked, now) if type_.gvk == _CRD else marked
 
 
 def _set_finalizers(meta: dict[str, Any], propagation: str) -> None:

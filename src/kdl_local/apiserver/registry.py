@@ -28,8 +28,8 @@ class WriteOptions:
     """``field_validation`` says what happens to fields that the schema does not know: ``Strict`` refuses the object,
     ``Warn`` passes a text to ``warn``, ``Ignore`` drops them in silence; they are never stored.
 
-    ``subresource`` is empty, ``status`` or ``finalize``. ``unconditional`` lifts the need for a resourceVersion, as
-    in a patch.
+    ``subresource`` is empty, ``status``, ``finalize`` or ``binding``. ``unconditional`` lifts the need for a
+    resourceVersion, as in a patch.
     """
 
     dry_run: bool = False
@@ -121,7 +121,9 @@ class Registry:
         self._drop_unknown(type_, new, options)
         new = strategy.prepare_for_update(type_, new, old, options.subresource)
         new = self._complete(type_, new)
-        self._validate(type_, new, old)
+        # A pod's spec is fixed for everyone but the binding.
+        if options.subresource != "binding":
+            self._validate(type_, new, old)
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
         if strategy.unchanged(new, old):
             return stored

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from kdl_local.apiserver.table import partial_metadata
 from kdl_local.apiserver.types import ResourceType
 from kdl_runtime.codec.json import encode
 from kdl_runtime.errors import Expired
@@ -15,6 +16,8 @@ from kdl_runtime.types import ObjectKey, Resource
 Object = dict[str, Any]
 
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
+
+_METADATA = "metadata"
 
 SLOW_WATCH_BOUND = 1024
 """Changes that a running watch may lag behind, even if the history is configured to be shorter."""
@@ -45,6 +48,13 @@ class Entry:
         """The whole object in JSON in the shape of a version."""
         resource = type_.resource
         return with_type(resource.kind, resource.api_version, self.body(type_))
+
+    def encoded_metadata(self) -> bytes:
+        """``meta.k8s.io/v1 PartialObjectMetadata`` of the object; encoded once."""
+        text = self._bodies.get(_METADATA)
+        if text is None:
+            text = self._bodies[_METADATA] = encode(partial_metadata(self.object))
+        return text
 
 
 def with_type(kind: str, api_version: str, body: bytes) -> bytes:

@@ -45,22 +45,23 @@ def prepare_for_create(type_: ResourceType, obj: Object, uid: str, now: str) -> 
 def prepare_for_update(type_: ResourceType, new: Object, old: Object, subresource: str) -> Object:
     """The object that an update asks for, without what this kind of update may not change.
 
-    ``subresource`` is ``status``, ``finalize`` or empty. A status update of a custom resource changes ``status`` and
-    nothing else; that of a built-in type also takes metadata, but for the owner references.
+    ``subresource`` is ``status``, ``finalize``, ``binding`` (which may change everything) or empty. A status update of
+    a custom resource changes ``status`` and nothing else; that of a built-in type also takes metadata, but for the
+    owner references.
     """
     if subresource == "status":
         new = _with_status_of(type_, new, old)
     elif subresource == "finalize":
         finalizers = (new.get("spec") or {}).get("finalizers") or []
         new = {**old, "spec": {**(old.get("spec") or {}), "finalizers": finalizers}}
-    elif type_.has_status:
+    elif type_.has_status and subresource != "binding":
         new = _with_field_of(new, old, "status")
         if is_namespace(type_):
             new["spec"] = old.get("spec", {})
     new["metadata"] = _kept_metadata(new["metadata"], old["metadata"])
     if type_.has_generation:
-        generation = old["metadata"].get("generation", 1)
-        new["metadata"]["generation"] = generation + (0 if same_intent(type_, new, old) else 1)
+        same = subresource == "binding" or same_intent(type_, new, old)
+        new["metadata"]["generation"] = old["metadata"].get("generation", 1) + (0 if same else 1)
     return new
 
 

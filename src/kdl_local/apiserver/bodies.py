@@ -1,0 +1,63 @@
+"""Decoding of request bodies: JSON and YAML."""
+
+from typing import Any
+
+import yaml
+
+from kdl_local.apiserver.request import Request
+from kdl_local.apiserver.types import Object
+from kdl_runtime.codec.json import DecodeError, decode
+from kdl_runtime.errors import BadRequest, UnsupportedMediaType
+
+_JSON = frozenset({"", "application/json"})
+_YAML = frozenset({"application/yaml", "text/yaml", "application/x-yaml"})
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as JSON sees it: what looks like a time stays a string."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def media_type(request: Request) -> str:
+    """The Content-Type without its parameters, in lower case."""
+    return request.header("content-type").partition(";")[0].strip().lower()
+
+
+def decode_body(request: Request) -> Any:
+    """The decoded body. UnsupportedMediaType names what is understood; BadRequest says where the text is broken."""
+    media = media_type(request)
+    if media in _JSON:
+        return decode_json(request.body)
+    if media in _YAML:
+        return decode_yaml(request.body)
+    raise UnsupportedMediaType(
+        "the body of the request was in an unknown format - accepted media types include: "
+        f"application/json, application/yaml (this one is {media})"
+    )
+
+
+def decode_object(request: Request) -> Object:
+    """As ``decode_body``, for a body that must be an object."""
+    body = decode_body(request)
+    if not isinstance(body, dict):
+        raise BadRequest("the body of the request must be a JSON or YAML object")
+    return body
+
+
+def decode_json(data: bytes) -> Any:
+    try:
+        return decode(data)
+    except (DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"couldn't get version/kind; json parse error: {error}") from None
+
+
+def decode_yaml(data: bytes) -> Any:
+    try:
+        return yaml.load(data, _Loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadRequest(f"yaml parse error: {error}") from None

@@ -1,0 +1,67 @@
+"""The ``scale`` subresource: a view of the replica count of an object as ``autoscaling/v1 Scale``."""
+
+from typing import Any
+
+from kdl_local.apiserver.fields import FieldError, invalid_object
+from kdl_local.apiserver.statuses import no_such_path
+from kdl_local.apiserver.types import Object, ResourceType, ScalePaths
+from kdl_runtime.codec.patch import copy_json
+from kdl_runtime.types import GroupVersionKind
+
+SCALE = GroupVersionKind("autoscaling", "v1", "Scale")
+_METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+
+
+def scale_paths(type_: ResourceType) -> ScalePaths:
+    """NotFound for a type without this subresource."""
+    if type_.scale is None:
+        raise no_such_path()
+    return type_.scale
+
+
+def read_scale(type_: ResourceType, obj: Object) -> Object:
+    paths = scale_paths(type_)
+    status: dict[str, Any] = {"replicas": _get(obj, paths.status_replicas) or 0}
+    selector = _get(obj, paths.label_selector) if paths.label_selector else None
+    if selector:
+        status["selector"] = selector
+    replicas = _get(obj, paths.spec_replicas)
+    meta = obj["metadata"]
+    return {
+        "kind": SCALE.kind,
+        "apiVersion": SCALE.api_version,
+        "metadata": {name: meta[name] for name in _METADATA if name in meta},
+        "spec": {} if replicas is None else {"replicas": replicas},
+        "status": status,
+    }
+
+
+def write_scale(type_: ResourceType, obj: Object, scale: Object) -> Object:
+    """A fresh ``obj`` with the replica count, and the resourceVersion to compare, of a Scale."""
+    paths = scale_paths(type_)
+    spec, meta = scale.get("spec") or {}, scale.get("metadata") or {}
+    replicas = spec.get("replicas", 0)
+    name = obj["metadata"]["name"]
+    if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
+        error = FieldError.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
+        raise invalid_object(SCALE, name, [error])
+    changed: Object = copy_json(obj)
+    *parents, last = _parts(paths.spec_replicas)
+    place = changed
+    for part in parents:
+        place = place.setdefault(part, {})
+    place[last] = replicas
+    for field in ("resourceVersion", "uid"):
+        if meta.get(field):
+            changed["metadata"][field] = meta[field]
+    return changed
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split(".") if part]
+
+
+def _get(obj: Any, path: str) -> Any:
+    for part in _parts(path):
+        obj = obj.get(part) if isinstance(obj, dict) else None
+    return obj

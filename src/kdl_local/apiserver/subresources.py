@@ -1,0 +1,89 @@
+"""Subresources: status, scale, finalize, and those of pods."""
+
+from collections.abc import Callable
+
+from kdl_local.apiserver.bodies import decode_object
+from kdl_local.apiserver.logs import LogProvider, pod_log
+from kdl_local.apiserver.negotiation import negotiate
+from kdl_local.apiserver.patches import read_patch
+from kdl_local.apiserver.pods import bound, eviction
+from kdl_local.apiserver.registry import Registry, WriteOptions
+from kdl_local.apiserver.rendering import respond
+from kdl_local.apiserver.request import Response
+from kdl_local.apiserver.scale import read_scale, write_scale
+from kdl_local.apiserver.statuses import method_not_allowed, no_such_path
+from kdl_local.apiserver.types import Object
+from kdl_local.apiserver.verbs import Call, Verbs, write_options
+from kdl_runtime.clock import Clock
+from kdl_runtime.codec.json import encode
+
+_SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+
+class Subresources:
+    """``log_provider`` answers ``pods/log``; None as long as no node runs."""
+
+    def __init__(self, registry: Registry, verbs: Verbs, clock: Clock) -> None:
+        self.log_provider: LogProvider | None = None
+        self._registry = registry
+        self._verbs = verbs
+        self._clock = clock
+
+    async def handle(self, call: Call) -> Response:
+        """NotFound for a subresource that the type has not, MethodNotAllowed for what cannot be done with it."""
+        name = call.route.subresource
+        if name not in call.type.subresources:
+            raise no_such_path()
+        match name, call.request.method:
+            case ("status", "GET" | "HEAD"):
+                return self._verbs.get(call)
+            case ("status" | "finalize", "PUT"):
+                return self._verbs.update(call, name)
+            case ("status", "PATCH"):
+                return self._verbs.patch(call, name)
+            case ("scale", "GET" | "HEAD"):
+                return self._show_scale(call, self._stored(call))
+            case ("scale", "PUT" | "PATCH"):
+                return self._write_scale(call)
+            case ("log", "GET"):
+                return await pod_log(call.request, self._stored(call), self.log_provider)
+            case ("binding", "POST"):
+                return self._bind(call)
+            case ("eviction", "POST"):
+                return self._evict(call)
+        raise method_not_allowed()
+
+    def _stored(self, call: Call) -> Object:
+        return call.type.from_storage(self._registry.get(call.type, call.key).object)
+
+    def _show_scale(self, call: Call, obj: Object) -> Response:
+        form = negotiate(call.request.header("accept"))
+        return respond(form, encode(read_scale(call.type, obj)))
+
+    def _write_scale(self, call: Call) -> Response:
+        change = read_patch(call.request, custom=False) if call.request.method == "PATCH" else _replacement(call)
+        options, _ = write_options(call, unconditional=True)
+        entry = self._registry.update(
+            call.type,
+            call.key,
+            lambda obj: write_scale(call.type, obj, change(read_scale(call.type, obj))),
+            options,
+        )
+        return self._show_scale(call, call.type.from_storage(entry.object))
+
+    def _bind(self, call: Call) -> Response:
+        binding = decode_object(call.request)
+        options = WriteOptions(dry_run=call.dry_run, subresource="binding", unconditional=True)
+        now = self._clock.now()
+        self._registry.update(call.type, call.key, lambda pod: bound(pod, binding, now), options)
+        return Response(201, encode(_SUCCESS))
+
+    def _evict(self, call: Call) -> Response:
+        options = eviction(call.route.name, decode_object(call.request), dry_run=call.dry_run)
+        self._registry.delete(call.type, call.key, options)
+        return Response(201, encode(_SUCCESS))
+
+
+def _replacement(call: Call) -> Callable[[Object], Object]:
+    body = decode_object(call.request)
+    return lambda _: body

@@ -1,0 +1,177 @@
+"""The verbs of the API on collections and objects, from a request to a response."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from kdl_local.apiserver.bodies import decode_object
+from kdl_local.apiserver.deletion import DeleteOptions, delete_options
+from kdl_local.apiserver.faults import WatchFault
+from kdl_local.apiserver.fields import FieldError, invalid_object
+from kdl_local.apiserver.negotiation import negotiate
+from kdl_local.apiserver.pages import Page, list_options, read_page
+from kdl_local.apiserver.patches import read_patch
+from kdl_local.apiserver.registry import Registry, WriteOptions, check_namespace, check_type
+from kdl_local.apiserver.rendering import View, respond
+from kdl_local.apiserver.request import JSON_STREAM, Request, Response
+from kdl_local.apiserver.routes import Route
+from kdl_local.apiserver.selection import Selection
+from kdl_local.apiserver.statuses import method_not_allowed, success
+from kdl_local.apiserver.storage import Entry
+from kdl_local.apiserver.types import ResourceType
+from kdl_local.apiserver.watches import WatchStream, watch_options
+from kdl_runtime.clock import Clock
+from kdl_runtime.codec.json import encode
+from kdl_runtime.codec.selectors import FieldRequirement, FieldSelector
+from kdl_runtime.errors import NotFound
+from kdl_runtime.types import GroupVersionKind, ObjectKey
+
+# Answers to the deletion of these are the object itself, as in the real API, not a Status.
+_RETURNED_WHEN_DELETED = frozenset({"pods", "services", "persistentvolumeclaims", "serviceaccounts", "podtemplates"})
+_VALIDATIONS = ("", "Ignore", "Warn", "Strict")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request for a type that is served, with the parts of its path."""
+
+    request: Request
+    type: ResourceType
+    route: Route
+
+    @property
+    def key(self) -> ObjectKey:
+        return ObjectKey(self.route.namespace, self.route.name)
+
+    @property
+    def dry_run(self) -> bool:
+        return is_dry_run(self.request, self.type.gvk)
+
+
+def is_dry_run(request: Request, gvk: GroupVersionKind) -> bool:
+    """Whether ``dryRun=All`` was given; Invalid for any other value."""
+    value = request.param("dryRun")
+    if value not in ("", "All"):
+        raise invalid_object(gvk, "", [FieldError.not_supported("dryRun", value, ("All",))])
+    return bool(value)
+
+
+class Warnings(list[str]):
+    """Texts of warnings for the client, each once."""
+
+    def add(self, text: str) -> None:
+        if text not in self:
+            self.append(text)
+
+
+def write_options(call: Call, subresource: str = "", *, unconditional: bool = False) -> tuple[WriteOptions, Warnings]:
+    """From the query. Unknown fields are warned of unless ``fieldValidation`` says otherwise, as in the real API."""
+    validation = call.request.param("fieldValidation")
+    if validation not in _VALIDATIONS:
+        error = FieldError.not_supported("fieldValidation", validation, _VALIDATIONS)
+        raise invalid_object(GroupVersionKind("meta.k8s.io", "v1", "CreateOptions"), "", [error])
+    warnings = Warnings()
+    options = WriteOptions(call.dry_run, validation or "Warn", subresource, unconditional, warnings.add)
+    return options, warnings
+
+
+class Verbs:
+    """``watch_timeout`` and ``bookmark_interval`` are in seconds."""
+
+    def __init__(self, registry: Registry, clock: Clock) -> None:
+        self._registry = registry
+        self._clock = clock
+
+    def get(self, call: Call) -> Response:
+        view = self._view(call)
+        return respond(view.form, view.one(self._registry.get(call.type, call.key)))
+
+    def list(self, call: Call) -> Response:
+        view, collection = self._view(call), self._registry.collection(call.type)
+        page = read_page(self._registry.store, collection, _selection(call), list_options(call.request))
+        return respond(view.form, view.many(page))
+
+    def watch(self, call: Call, fault: WatchFault, timeout: float, bookmark_interval: float) -> Response:
+        view = self._view(call, stream=True)
+        options = watch_options(call.request, timeout, bookmark_interval)
+        collection = self._registry.collection(call.type)
+        stream = WatchStream(self._registry.store, collection, _selection(call), view, options)
+        return Response(200, stream.lines(fault), JSON_STREAM)
+
+    def create(self, call: Call) -> Response:
+        view = self._view(call)
+        if call.type.namespaced and not call.route.namespace:
+            raise method_not_allowed()
+        obj = decode_object(call.request)
+        check_type(call.type, obj)
+        check_namespace(call.type, call.route.namespace, obj)
+        options, warnings = write_options(call)
+        entry = self._registry.create(call.type, obj, options)
+        return respond(view.form, view.one(entry), 201, tuple(warnings))
+
+    def update(self, call: Call, subresource: str = "") -> Response:
+        view = self._view(call)
+        obj = decode_object(call.request)
+        options, warnings = write_options(call, subresource)
+        existed = self._registry.collection(call.type).get(call.key) is not None
+        entry = self._registry.update(call.type, call.key, lambda _: obj, options)
+        return respond(view.form, view.one(entry), 200 if existed else 201, tuple(warnings))
+
+    def patch(self, call: Call, subresource: str = "") -> Response:
+        view = self._view(call)
+        change = read_patch(call.request, custom=call.type.custom)
+        options, warnings = write_options(call, subresource, unconditional=True)
+        entry = self._registry.update(call.type, call.key, change, options)
+        return respond(view.form, view.one(entry), 200, tuple(warnings))
+
+    def delete(self, call: Call) -> Response:
+        view = self._view(call)
+        deletion = self._registry.delete(call.type, call.key, _delete_options(call))
+        resource = call.type.resource
+        if not deletion.removed or (not resource.group and resource.plural in _RETURNED_WHEN_DELETED):
+            return respond(view.form, view.one(deletion.entry))
+        uid = deletion.entry.object["metadata"]["uid"]
+        return respond(view.form, encode(success(resource, call.route.name, uid)))
+
+    def delete_collection(self, call: Call) -> Response:
+        """Deletes what is selected now, and answers with the list of it."""
+        view = self._view(call)
+        if call.type.namespaced and not call.route.namespace:
+            raise method_not_allowed()
+        options = _delete_options(call)
+        page = read_page(
+            self._registry.store, self._registry.collection(call.type), _selection(call), list_options(call.request)
+        )
+        deleted: list[Entry] = []
+        for entry in page.entries:
+            try:
+                deleted.append(self._registry.delete(call.type, entry.key, options).entry)
+            except NotFound:
+                continue
+        return respond(view.form, view.many(Page(deleted, self._registry.store.revision)))
+
+    def _view(self, call: Call, *, stream: bool = False) -> View:
+        form = negotiate(call.request.header("accept"), stream=stream)
+        return View(call.type, form, self._clock, call.request.param("includeObject"))
+
+
+def _selection(call: Call) -> Selection:
+    request = call.request
+    selection = Selection.parse(
+        call.type, call.route.namespace, request.param("labelSelector"), request.param("fieldSelector")
+    )
+    if not call.route.name:
+        return selection
+    named = FieldRequirement("metadata.name", call.route.name)
+    return replace(selection, fields=FieldSelector((*selection.fields.requirements, named)))
+
+
+def _delete_options(call: Call) -> DeleteOptions:
+    """From the body, or where it has none from the query."""
+    request = call.request
+    body: Mapping[str, object] = decode_object(request) if request.body.strip() else {}
+    if not body:
+        grace, policy = request.number("gracePeriodSeconds"), request.param("propagationPolicy")
+        orphan = request.flag("orphanDependents") if "orphanDependents" in request.query else None
+        body = {"gracePeriodSeconds": grace, "propagationPolicy": policy, "orphanDependents": orphan}
+    options = delete_options(body)
+    return replace(options, dry_run=options.dry_run or call.dry_run)
