@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -66,5 +67,5 @@ def output_option(*formats: Format) -> Callable[[F], F]:
 
 def examples(text: str) -> str:
     """An epilog that click leaves as it is."""
-    lines = "\n".join(f"  {line}" for line in text.strip().splitlines())
+    lines = textwrap.indent(textwrap.dedent(text).strip(), "  ")
     return f"\b\nExamples:\n{lines}"

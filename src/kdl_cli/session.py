@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 from kdl_cli.options import Connection
 from kdl_runtime.client.client import Client
 from kdl_runtime.clock import Clock, SystemClock
+from kdl_runtime.resources.discovery import Discovery
 
 T = TypeVar("T")
-
-DEFAULT_NAMESPACE = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +21,7 @@ class Session:
     client: Client
     namespace: str
     clock: Clock
+    discovery: Discovery
 
 
 @asynccontextmanager
@@ -34,7 +34,8 @@ async def connect(connection: Connection) -> AsyncIterator[Session]:
     clock = SystemClock()
     transport = HttpTransport(config, clock)
     try:
-        yield Session(Client(transport, clock), connection.namespace or config.namespace or DEFAULT_NAMESPACE, clock)
+        client = Client(transport, clock)
+        yield Session(client, connection.namespace or config.namespace, clock, Discovery(client, clock))
     finally:
         await transport.close()
 
