@@ -25,7 +25,7 @@ def name_rules(framework: Framework) -> Rules:
         ),
         rule(
             f"self.spec.{field}.all(r, {length} <= {MAX_NAME})",
-            f"metadata.name is too long: a pod's name, <name>-<replica type>-<index>, has at most {MAX_NAME} characters",
+            f"metadata.name is too long: a pod is <name>-<replica type>-<index>, of at most {MAX_NAME} characters",
         ),
     ]
 
