@@ -4,15 +4,21 @@ Workload kinds with controllers of their own (apps/v1, batch/v1) are left out: a
 mislead. Policy, RBAC, Ingress and autoscaler objects are stored for operators that write them; nothing enforces them.
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from kdl_local.apiserver import core_kinds, crd, crd_validation, events, services
+from kdl_local.apiserver.builtin_schema import BuiltinSchema
+from kdl_local.apiserver.columns import PRINTERS
+from kdl_local.apiserver.fields import FieldError
 from kdl_local.apiserver.names import dns_1035_label, dns_label, path_segment
+from kdl_local.apiserver.pod_defaults import default_pod, default_pod_template
+from kdl_local.apiserver.pod_validation import pod_errors, pod_template_errors
 from kdl_local.apiserver.types import ALL_VERBS, Object, ResourceType
 from kdl_runtime.types import Resource
 
 _STATUS = frozenset({"status"})
-
-CORE_EVENTS = Resource("", "v1", "Event", "events")
 
 _POD_FIELDS = (
     "spec.nodeName",
@@ -23,13 +29,6 @@ _POD_FIELDS = (
     "status.phase",
     "status.podIP",
     "status.nominatedNodeName",
-)
-_CORE_EVENT_FIELDS = (
-    *(f"involvedObject.{name}" for name in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion")),
-    "involvedObject.fieldPath",
-    "reason",
-    "reportingComponent",
-    "type",
 )
 
 
@@ -94,7 +93,7 @@ def _core_types() -> list[ResourceType]:
             "events",
             "ev",
             create_on_update=True,
-            selectable_fields=_same(*_CORE_EVENT_FIELDS) | {"source": "source.component"},
+            selectable_fields=events.CORE_FIELDS,
         ),
         _core("ServiceAccount", "serviceaccounts", "sa"),
         _core("Endpoints", "endpoints", "ep", list_kind="EndpointsList", singular="endpoints"),
@@ -146,9 +145,53 @@ def _grouped_types() -> list[ResourceType]:
     ]
 
 
+def _events() -> ResourceType:
+    """The newer shape of events, over the same objects."""
+    return ResourceType(
+        events.EVENTS,
+        short_names=("ev",),
+        create_on_update=True,
+        storage=events.CORE_EVENTS,
+        conversion=events.CONVERSION,
+        selectable_fields=events.NEW_FIELDS,
+    )
+
+
+_DEFAULTS: Mapping[str, Callable[[Object], None]] = {
+    "namespaces": core_kinds.default_namespace,
+    "nodes": core_kinds.default_node,
+    "pods": default_pod,
+    "podtemplates": default_pod_template,
+    "secrets": core_kinds.default_secret,
+    "services": services.default_service,
+    "priorityclasses.scheduling.k8s.io": core_kinds.default_priority_class,
+    "customresourcedefinitions.apiextensions.k8s.io": crd.default,
+}
+_ERRORS: Mapping[str, Callable[[Object, Object | None], list[FieldError]]] = {
+    "configmaps": core_kinds.config_map_errors,
+    "events": events.core_event_errors,
+    "events.events.k8s.io": events.event_errors,
+    "nodes": core_kinds.node_errors,
+    "pods": pod_errors,
+    "podtemplates": pod_template_errors,
+    "secrets": core_kinds.secret_errors,
+    "services": services.service_errors,
+    "leases.coordination.k8s.io": core_kinds.lease_errors,
+    "priorityclasses.scheduling.k8s.io": core_kinds.priority_class_errors,
+    "customresourcedefinitions.apiextensions.k8s.io": crd_validation.validate,
+}
+
+
+def _completed(item: ResourceType) -> ResourceType:
+    name = item.resource.group_resource
+    schema = BuiltinSchema(item.resource)
+    if name in _DEFAULTS:
+        schema = replace(schema, defaults=_DEFAULTS[name])
+    if name in _ERRORS:
+        schema = replace(schema, errors=_ERRORS[name])
+    return replace(item, schema=schema, printer=PRINTERS.get(name))
+
+
 def builtin() -> list[ResourceType]:
     """All built-in types, the core group first."""
-    return [*_core_types(), *_grouped_types()]
-
-
-__all__ = ["CORE_EVENTS", "Object", "builtin"]
+    return [_completed(item) for item in (*_core_types(), *_grouped_types(), _events())]

@@ -1,0 +1,280 @@
+"""Whether a pod may be stored (``k8s.io/kubernetes/pkg/apis/core/validation``, the rules that matter here)."""
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kdl_local.apiserver.fields import FieldError
+from kdl_local.apiserver.names import dns_label, dns_subdomain, env_name, label_value, port_name, qualified_name
+from kdl_local.apiserver.types import Object
+from kdl_runtime.codec.quantity import parse_quantity
+
+_RESTART_POLICIES = ("Always", "OnFailure", "Never")
+_DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+_PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+_PROTOCOLS = ("SCTP", "TCP", "UDP")
+_MESSAGE_POLICIES = ("FallbackToLogsOnError", "File")
+_TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+_MAX_DEADLINE = 2**31 - 1
+_MAX_PORT = 65535
+
+_UPDATE_DETAIL = (
+    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+)
+
+
+def pod_errors(pod: Object, old: Object | None) -> list[FieldError]:
+    """A pod whose defaults are filled in."""
+    spec = pod.get("spec") or {}
+    if old is not None:
+        return [] if spec == old.get("spec") else _update_errors(spec, old.get("spec") or {})
+    return pod_spec_errors(spec, "spec")
+
+
+def pod_template_errors(template: Object, old: Object | None) -> list[FieldError]:
+    """The object of kind PodTemplate."""
+    return pod_spec_errors((template.get("template") or {}).get("spec") or {}, "template.spec")
+
+
+def pod_spec_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
+    errors = list(_volume_errors(spec.get("volumes") or (), f"{path}.volumes"))
+    volumes = {volume.get("name") for volume in spec.get("volumes") or ()}
+    seen: set[str] = set()
+    if not spec.get("containers"):
+        errors.append(FieldError.required(f"{path}.containers"))
+    for kind in ("containers", "initContainers"):
+        for index, container in enumerate(spec.get(kind) or ()):
+            errors += _container_errors(container, f"{path}.{kind}[{index}]", seen, volumes)
+    errors += _port_conflicts(spec.get("containers") or (), f"{path}.containers")
+    errors += _one_of(f"{path}.restartPolicy", spec.get("restartPolicy"), _RESTART_POLICIES)
+    errors += _one_of(f"{path}.dnsPolicy", spec.get("dnsPolicy"), _DNS_POLICIES)
+    for name in ("hostname", "subdomain"):
+        if spec.get(name):
+            errors += _invalid(f"{path}.{name}", spec[name], dns_label(spec[name]))
+    for name in ("nodeName", "serviceAccountName", "priorityClassName"):
+        if spec.get(name):
+            errors += _invalid(f"{path}.{name}", spec[name], dns_subdomain(spec[name]))
+    deadline = spec.get("activeDeadlineSeconds")
+    if deadline is not None and not 1 <= deadline <= _MAX_DEADLINE:
+        detail = f"must be between 1 and {_MAX_DEADLINE}, inclusive"
+        errors.append(FieldError.invalid(f"{path}.activeDeadlineSeconds", deadline, detail))
+    grace = spec.get("terminationGracePeriodSeconds")
+    if grace is not None and grace < 0:
+        detail = "must be greater than or equal to 0"
+        errors.append(FieldError.invalid(f"{path}.terminationGracePeriodSeconds", grace, detail))
+    for name, value in (spec.get("nodeSelector") or {}).items():
+        errors += _invalid(f"{path}.nodeSelector", name, qualified_name(name))
+        errors += _invalid(f"{path}.nodeSelector", value, label_value(value))
+    for index, toleration in enumerate(spec.get("tolerations") or ()):
+        errors += _toleration_errors(toleration, f"{path}.tolerations[{index}]")
+    return errors
+
+
+def _invalid(path: str, value: Any, problems: Iterable[str]) -> list[FieldError]:
+    return [FieldError.invalid(path, value, problem) for problem in problems]
+
+
+def _one_of(path: str, value: Any, supported: Iterable[str]) -> list[FieldError]:
+    if not value:
+        return [FieldError.required(path)]
+    return [] if value in supported else [FieldError.not_supported(path, value, sorted(supported))]
+
+
+def _name_errors(name: str, path: str, seen: set[str]) -> list[FieldError]:
+    if not name:
+        return [FieldError.required(path)]
+    if errors := _invalid(path, name, dns_label(name)):
+        return errors
+    if name in seen:
+        return [FieldError.duplicate(path, name)]
+    seen.add(name)
+    return []
+
+
+def _volume_errors(volumes: Iterable[Mapping[str, Any]], path: str) -> Iterable[FieldError]:
+    seen: set[str] = set()
+    for index, volume in enumerate(volumes):
+        where = f"{path}[{index}]"
+        yield from _name_errors(volume.get("name") or "", f"{where}.name", seen)
+        sources = [name for name in volume if name != "name"]
+        if len(sources) > 1:
+            yield FieldError.forbidden(f"{where}.{sorted(sources)[-1]}", "may not specify more than 1 volume type")
+        for source, field in (
+            ("secret", "secretName"),
+            ("configMap", "name"),
+            ("hostPath", "path"),
+            ("persistentVolumeClaim", "claimName"),
+        ):
+            if source in volume and not (volume[source] or {}).get(field):
+                yield FieldError.required(f"{where}.{source}.{field}")
+
+
+def _container_errors(
+    container: Mapping[str, Any], path: str, seen: set[str], volumes: set[Any]
+) -> Iterable[FieldError]:
+    yield from _name_errors(container.get("name") or "", f"{path}.name", seen)
+    image = container.get("image") or ""
+    if not image:
+        yield FieldError.required(f"{path}.image")
+    elif image.strip() != image:
+        yield FieldError.invalid(f"{path}.image", image, "must not have leading or trailing whitespace")
+    yield from _one_of(f"{path}.imagePullPolicy", container.get("imagePullPolicy"), _PULL_POLICIES)
+    yield from _one_of(f"{path}.terminationMessagePolicy", container.get("terminationMessagePolicy"), _MESSAGE_POLICIES)
+    yield from _container_port_errors(container.get("ports") or (), f"{path}.ports")
+    for index, entry in enumerate(container.get("env") or ()):
+        yield from _env_errors(entry, f"{path}.env[{index}]")
+    yield from _mount_errors(container.get("volumeMounts") or (), f"{path}.volumeMounts", volumes)
+    yield from _resource_errors(container.get("resources") or {}, f"{path}.resources")
+
+
+def _container_port_errors(ports: Iterable[Mapping[str, Any]], path: str) -> Iterable[FieldError]:
+    names: set[str] = set()
+    for index, port in enumerate(ports):
+        where = f"{path}[{index}]"
+        if name := port.get("name"):
+            yield from _invalid(f"{where}.name", name, port_name(name))
+            if name in names:
+                yield FieldError.duplicate(f"{where}.name", name)
+            names.add(name)
+        number = port.get("containerPort") or 0
+        if number == 0:
+            yield FieldError.required(f"{where}.containerPort")
+        for field in ("containerPort", "hostPort"):
+            value = port.get(field) or 0
+            if value and not 1 <= value <= _MAX_PORT:
+                yield FieldError.invalid(f"{where}.{field}", value, "must be between 1 and 65535, inclusive")
+        yield from _one_of(f"{where}.protocol", port.get("protocol"), _PROTOCOLS)
+
+
+def _port_conflicts(containers: Iterable[Mapping[str, Any]], path: str) -> Iterable[FieldError]:
+    taken: set[tuple[Any, Any, Any]] = set()
+    for index, container in enumerate(containers):
+        for number, port in enumerate(container.get("ports") or ()):
+            if port.get("hostPort"):
+                key = (port.get("protocol"), port.get("hostIP"), port["hostPort"])
+                if key in taken:
+                    text = f"{port.get('protocol')}/{port['hostPort']}"
+                    yield FieldError.duplicate(f"{path}[{index}].ports[{number}].hostPort", text)
+                taken.add(key)
+
+
+def _env_errors(entry: Mapping[str, Any], path: str) -> Iterable[FieldError]:
+    name = entry.get("name") or ""
+    if not name:
+        yield FieldError.required(f"{path}.name")
+    else:
+        yield from _invalid(f"{path}.name", name, env_name(name))
+    source = entry.get("valueFrom")
+    if source is None:
+        return
+    if len(source) != 1:
+        detail = "may not have more than one field specified at a time" if source else "must specify one of: "
+        names = "`configMapKeyRef`, `fieldRef`, `fileKeyRef`, `resourceFieldRef` or `secretKeyRef`"
+        yield FieldError.invalid(f"{path}.valueFrom", "", detail if source else detail + names)
+    elif entry.get("value"):
+        yield FieldError.invalid(f"{path}.valueFrom", "", "may not be specified when `value` is not empty")
+
+
+def _mount_errors(mounts: Iterable[Mapping[str, Any]], path: str, volumes: set[Any]) -> Iterable[FieldError]:
+    places: set[str] = set()
+    for index, mount in enumerate(mounts):
+        where = f"{path}[{index}]"
+        name, place = mount.get("name") or "", mount.get("mountPath") or ""
+        if not name:
+            yield FieldError.required(f"{where}.name")
+        elif name not in volumes:
+            yield FieldError.not_found(f"{where}.name", name)
+        if not place:
+            yield FieldError.required(f"{where}.mountPath")
+        elif place in places:
+            yield FieldError.invalid(f"{where}.mountPath", place, "must be unique")
+        places.add(place)
+
+
+def _resource_errors(resources: Mapping[str, Any], path: str) -> Iterable[FieldError]:
+    amounts: dict[str, dict[str, Any]] = {"limits": {}, "requests": {}}
+    for kind, found in amounts.items():
+        for name, value in (resources.get(kind) or {}).items():
+            where = f"{path}.{kind}[{name}]"
+            try:
+                found[name] = parse_quantity(value)
+            except ValueError:
+                yield FieldError.invalid(
+                    where,
+                    value,
+                    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+                )
+                continue
+            if found[name] < 0:
+                yield FieldError.invalid(where, value, "must be greater than or equal to 0")
+    for name, wanted in amounts["requests"].items():
+        limit = amounts["limits"].get(name)
+        if limit is not None and wanted > limit:
+            shown = resources["requests"][name]
+            detail = f"must be less than or equal to {name} limit of {resources['limits'][name]}"
+            yield FieldError.invalid(f"{path}.requests", shown, detail)
+
+
+def _toleration_errors(toleration: Mapping[str, Any], path: str) -> Iterable[FieldError]:
+    key, operator = toleration.get("key") or "", toleration.get("operator") or "Equal"
+    if key:
+        yield from _invalid(f"{path}.key", key, qualified_name(key))
+    elif operator != "Exists":
+        detail = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
+        yield FieldError.invalid(f"{path}.operator", operator, detail)
+    if operator not in ("Equal", "Exists"):
+        yield FieldError.not_supported(f"{path}.operator", operator, ("Equal", "Exists"))
+    elif operator == "Exists" and toleration.get("value"):
+        detail = "value must be empty when `operator` is 'Exists'"
+        yield FieldError.invalid(f"{path}.operator", toleration["value"], detail)
+    effect = toleration.get("effect")
+    if effect and effect not in _TAINT_EFFECTS:
+        yield FieldError.not_supported(f"{path}.effect", effect, _TAINT_EFFECTS)
+
+
+def _update_errors(spec: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
+    errors: list[FieldError] = []
+    before = old.get("tolerations") or []
+    if any(toleration not in (spec.get("tolerations") or []) for toleration in before):
+        errors.append(
+            FieldError.forbidden(
+                "spec.tolerations", "existing toleration can not be modified except its tolerationSeconds"
+            )
+        )
+    deadline, previous = spec.get("activeDeadlineSeconds"), old.get("activeDeadlineSeconds")
+    if previous is not None and (deadline is None or deadline > previous):
+        detail = (
+            "must not update from a positive integer to nil value"
+            if deadline is None
+            else f"must be less than or equal to previous value {previous}"
+        )
+        errors.append(FieldError.invalid("spec.activeDeadlineSeconds", deadline, detail))
+    if _fixed_part(spec, old) != _fixed_part(old, old):
+        errors.append(FieldError.forbidden("spec", _UPDATE_DETAIL))
+    for kind in ("containers", "initContainers"):
+        for index, container in enumerate(spec.get(kind) or ()):
+            if not container.get("image"):
+                errors.append(FieldError.required(f"spec.{kind}[{index}].image"))
+    return errors
+
+
+def _fixed_part(spec: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a spec that never change. A node may be given to a pod that has none, which is what binding does;
+    gates may be taken away; a negative grace period may become 1."""
+    fixed = copy.deepcopy(dict(spec))
+    for kind in ("containers", "initContainers"):
+        for container in fixed.get(kind) or ():
+            container.pop("image", None)
+            container.pop("imagePullPolicy", None)
+    for name in ("activeDeadlineSeconds", "tolerations"):
+        fixed.pop(name, None)
+    if not old.get("nodeName"):
+        fixed.pop("nodeName", None)
+    gates = {gate.get("name") for gate in old.get("schedulingGates") or ()}
+    if {gate.get("name") for gate in fixed.get("schedulingGates") or ()} <= gates:
+        fixed.pop("schedulingGates", None)
+    if (old.get("terminationGracePeriodSeconds") or 0) < 0 and fixed.get("terminationGracePeriodSeconds") == 1:
+        fixed["terminationGracePeriodSeconds"] = old["terminationGracePeriodSeconds"]
+    return fixed
