@@ -1,0 +1,136 @@
+"""The declared watches of one process, and the reads from them."""
+
+import asyncio
+import random
+from typing import Any, TypeVar
+
+from kdl_runtime.cache.collection import WatchEnvironment, WatcherOptions
+from kdl_runtime.cache.informer import Informer
+from kdl_runtime.cache.spec import WatchSpec
+from kdl_runtime.client.client import Client
+from kdl_runtime.clock import Clock
+from kdl_runtime.codec.meta import PartialObject
+from kdl_runtime.errors import NotDeclaredError, NotSyncedError
+from kdl_runtime.observe.metrics import Metrics
+from kdl_runtime.types import Resource
+
+P = TypeVar("P", bound=PartialObject)
+
+
+class Cache:
+    """Informers by what was declared, and by nothing else.
+
+    A watch costs a connection, and memory for all that it selects; so reading what nobody declared is an error that
+    says what to declare, and never the start of a watch. Own writes through ``client`` are shown at once.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        clock: Clock,
+        rng: random.Random,
+        metrics: Metrics | None = None,
+        options: WatcherOptions | None = None,
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._rng = rng
+        self._metrics = metrics or Metrics()
+        self._options = options or WatcherOptions()
+        self._informers: dict[tuple[Resource, str], Informer[Any]] = {}
+        self._tasks: dict[tuple[Resource, str], asyncio.Task[None]] = {}
+        self._started = False
+        client.on_write(self._written)
+
+    def declare(self, spec: WatchSpec[P]) -> Informer[P]:
+        """Watch what the spec says; declared after the start it begins at once.
+
+        Declaring the same again gives the same informer. ValueError when the resource is watched in another way under
+        the same name: give one of them a ``WatchSpec.name``.
+        """
+        identity = (spec.resource, spec.watch_name)
+        present = self._informers.get(identity)
+        if present is not None:
+            if present.spec == spec:
+                return present
+            raise ValueError(
+                f"{spec.resource.group_resource} is watched as {spec.watch_name!r} already, with another selector, "
+                "projection or index: give this WatchSpec a name of its own"
+            )
+        metrics = self._metrics.for_watch(spec.resource.group_resource, spec.watch_name)
+        environment = WatchEnvironment(self._clock, self._rng, metrics, self._options)
+        informer = Informer(spec, self._client, environment)
+        self._informers[identity] = informer
+        if self._started:
+            self._begin(identity, informer)
+        return informer
+
+    def informer(self, resource: Resource, name: str = "") -> Informer[Any]:
+        """The informer of a resource; ``name`` is needed only when there are several. NotDeclaredError for none."""
+        found = {watch: informer for (of, watch), informer in self._informers.items() if of == resource}
+        if name:
+            if name in found:
+                return found[name]
+        elif len(found) == 1:
+            return next(iter(found.values()))
+        if len(found) > 1 or found:
+            names = ", ".join(sorted(found))
+            raise NotDeclaredError(f"{resource.group_resource} is watched as {names}: name one of these")
+        raise NotDeclaredError(
+            f"no watch on {resource.group_resource} ({resource.api_version}) is declared: "
+            f"call cache.declare(WatchSpec(resource)) before the manager starts"
+        )
+
+    @property
+    def informers(self) -> tuple[Informer[Any], ...]:
+        return tuple(self._informers.values())
+
+    async def start(self) -> None:
+        """Begin all watches; does not wait for them."""
+        self._started = True
+        for identity, informer in self._informers.items():
+            self._begin(identity, informer)
+
+    async def wait_synced(self, timeout: float | None = None) -> None:
+        """Until every watch has its first list. NotSyncedError names those that have not after ``timeout`` seconds."""
+        try:
+            async with asyncio.timeout(timeout):
+                for informer in self.informers:
+                    await informer.wait_synced()
+        except TimeoutError as error:
+            raise NotSyncedError(self.unsynced_message(timeout)) from error
+
+    def unsynced_message(self, timeout: float | None) -> str:
+        """Which watches have no complete first list, and why."""
+        late = [informer for informer in self.informers if not informer.synced]
+        reasons = ", ".join(f"{informer.spec} ({informer.trouble or 'no answer yet'})" for informer in late)
+        return f"after {timeout} s the cache still waits for the first list of: {reasons}"
+
+    async def stop(self) -> None:
+        """End all watches. Reads still answer, from what was last known."""
+        self._started = False
+        tasks = list(self._tasks.values())
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def check_alive(self) -> None:
+        """For a health check: raises when a watch has stopped moving or its task has ended."""
+        for informer in self.informers:
+            informer.check_alive()
+        for (resource, name), task in self._tasks.items():
+            if task.done():
+                raise NotSyncedError(f"the watch {name} on {resource.group_resource} has ended")
+
+    def _begin(self, identity: tuple[Resource, str], informer: Informer[Any]) -> None:
+        if identity not in self._tasks:
+            self._tasks[identity] = asyncio.create_task(informer.run(), name=f"informer {informer.spec}")
+
+    def _written(self, resource: Resource, verb: str, raw: bytes) -> None:
+        for (watched, _), informer in self._informers.items():
+            if watched == resource:
+                if verb == "delete":
+                    informer.apply_delete(raw)
+                else:
+                    informer.apply_write(raw)

@@ -1,0 +1,139 @@
+"""What stands on both sides of a watcher: the collection that it reads and the sink that it fills."""
+
+import random
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from kdl_runtime.backoff import BackoffPolicy
+from kdl_runtime.cache.transitions import State
+from kdl_runtime.client.client import Client, ListOptions, WatchOptions
+from kdl_runtime.clock import Clock
+from kdl_runtime.codec.json import RawList, WatchEvent
+from kdl_runtime.codec.meta import PartialObject
+from kdl_runtime.observe.metrics import WatchMetrics
+from kdl_runtime.types import ObjectKey, Resource
+
+P = TypeVar("P", bound=PartialObject)
+
+
+@dataclass(frozen=True, slots=True)
+class WatcherOptions:
+    """All times in seconds.
+
+    ``stream_lists``: ask for streamed lists (KEP-3157); a server that refuses them, or sends nothing for
+    ``stream_progress_deadline``, gets ordinary lists from then on. ``page_size`` is that of ordinary lists.
+    ``watch_lifetime`` bounds the random time after which the server is asked to end a watch; ``lifetime_grace`` later
+    the client ends it itself. ``idle_limit`` is the longest silence, once the server has shown that it sends
+    bookmarks (they come about once a minute).
+    """
+
+    stream_lists: bool = True
+    stream_progress_deadline: float = 60.0
+    page_size: int = 500
+    watch_lifetime: tuple[float, float] = (300.0, 600.0)
+    lifetime_grace: float = 5.0
+    idle_limit: float = 180.0
+    shortest_watch: float = 1.0
+    backoff: BackoffPolicy = field(default_factory=BackoffPolicy)
+
+
+class Page(NamedTuple):
+    """What to ask a list for. ``limit`` 0 means no limit."""
+
+    resource_version: str
+    limit: int
+    continue_: str
+
+
+class Collection(Protocol):
+    """The one collection that is watched: a resource, a namespace and selectors, behind a client."""
+
+    async def list(self, page: Page) -> RawList: ...
+
+    def watch(
+        self, resource_version: str, *, timeout_seconds: int, initial_events: bool
+    ) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCollection:
+    """A collection as the API server serves it; ``namespace`` empty is all namespaces."""
+
+    client: Client
+    resource: Resource
+    namespace: str = ""
+    label_selector: str = ""
+    field_selector: str = ""
+    metadata_only: bool = False
+
+    async def list(self, page: Page) -> RawList:
+        options = ListOptions(
+            label_selector=self.label_selector,
+            field_selector=self.field_selector,
+            limit=page.limit,
+            continue_=page.continue_,
+            resource_version=page.resource_version,
+            metadata_only=self.metadata_only,
+        )
+        return await self.client.list_page(self.resource, self.namespace, options)
+
+    def watch(
+        self, resource_version: str, *, timeout_seconds: int, initial_events: bool
+    ) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent]]:
+        options = WatchOptions(
+            label_selector=self.label_selector,
+            field_selector=self.field_selector,
+            resource_version=resource_version,
+            resource_version_match="NotOlderThan" if initial_events else "",
+            send_initial_events=True if initial_events else None,
+            timeout_seconds=timeout_seconds,
+            metadata_only=self.metadata_only,
+        )
+        return self.client.watch(self.resource, self.namespace, options)
+
+
+class Decoded(NamedTuple, Generic[P]):
+    """An object that came: its projection and bytes that nothing else shares."""
+
+    obj: P
+    raw: bytes
+
+
+class Sink(Protocol[P]):
+    """Where a watcher puts what it learns. Methods that raise break the watcher's step and lead to a new list."""
+
+    async def replace(self, items: Iterable[Decoded[P]], kept: frozenset[ObjectKey], resource_version: str) -> None:
+        """The complete state. ``kept`` exists as well, and could not be decoded."""
+        ...
+
+    def apply(self, item: Decoded[P]) -> None: ...
+
+    def delete(self, metadata: PartialObject) -> None: ...
+
+    def advance(self, resource_version: str) -> None:
+        """All changes up to this version have been told."""
+        ...
+
+
+@dataclass(slots=True)
+class Liveness:
+    """How a watcher is doing. ``heartbeat`` is the monotonic time of its last sign of life, failures included."""
+
+    state: State
+    heartbeat: float
+    synced: bool = False
+    failures: int = 0
+    error: str = ""
+    """The last failure, empty again after a success."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEnvironment:
+    """What a watcher needs from outside."""
+
+    clock: Clock
+    rng: random.Random
+    metrics: WatchMetrics
+    options: WatcherOptions = field(default_factory=WatcherOptions)

@@ -1,0 +1,284 @@
+"""One declared watch: its store, its readers and its handlers.
+
+Guarantees, after client-go's ``SharedInformer``:
+
+* The cache shows a subsequence of the states of an object, in order. States may be skipped. Objects have no order.
+* A handler is called from one place at a time, after the store has changed, with the state before and after. It must be
+  quick, must not block, and should do no more than to enqueue keys. What it raises is logged and counted.
+* A deletion that the watch missed is told as one with the last known state, when a list no longer has the object.
+* An object that was deleted and made anew under its name is told as DELETED and ADDED, never as MODIFIED.
+* What this process has written itself is in the store when the write returns, and an older event does not undo it. An
+  object of which a deletion was seen does not come back, whatever late answers say.
+* A handler that is added late is told every present object as ADDED first.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
+
+import structlog
+
+from kdl_runtime.cache.collection import ApiCollection, Decoded, WatchEnvironment
+from kdl_runtime.cache.decode import ObjectDecoder
+from kdl_runtime.cache.event import Event, EventType
+from kdl_runtime.cache.ownwrites import Pins, Tombstone, Tombstones, numeric, write_wins
+from kdl_runtime.cache.spec import WatchSpec
+from kdl_runtime.cache.store import Store
+from kdl_runtime.cache.watcher import YIELD_EVERY, Watcher
+from kdl_runtime.client.client import Client
+from kdl_runtime.codec.json import decode
+from kdl_runtime.codec.meta import PartialObject
+from kdl_runtime.codec.selectors import FieldSelector, LabelSelector
+from kdl_runtime.errors import NotSyncedError
+from kdl_runtime.types import ObjectKey
+
+P = TypeVar("P", bound=PartialObject)
+
+log = structlog.get_logger(__name__)
+
+STALL_SECONDS = 1500.0
+"""A watcher shows a sign of life at least at the end of each watch and each pause; twice that is a stall."""
+
+Handler = Callable[[Event[P]], None]
+
+
+class Informer(Generic[P]):
+    """Handle of a declared watch, got from ``Cache.declare``. Reads never wait and never reach the API server."""
+
+    def __init__(self, spec: WatchSpec[P], client: Client, environment: WatchEnvironment) -> None:
+        self.spec = spec
+        self._clock = environment.clock
+        self._metrics = environment.metrics
+        self._store: Store[P] = Store(spec.indexes)
+        self._pins = Pins()
+        self._tombstones = Tombstones()
+        self._labels = LabelSelector.parse(spec.label_selector)
+        self._fields = FieldSelector.parse(spec.field_selector)
+        self._handlers: list[Handler[P]] = []
+        self._synced = asyncio.Event()
+        self._unsynced = set(spec.namespaces or ("",))
+        self._decoder = ObjectDecoder(spec.resource, spec.projection, environment.metrics.undecodable)
+        self._watchers = {
+            namespace: self._watcher(namespace, client, environment) for namespace in spec.namespaces or ("",)
+        }
+        environment.metrics.observe_objects(self._store.__len__)
+
+    def _watcher(self, namespace: str, client: Client, environment: WatchEnvironment) -> Watcher[P]:
+        spec = self.spec
+        collection = ApiCollection(
+            client, spec.resource, namespace, spec.label_selector, spec.field_selector, spec.metadata_only
+        )
+        sink = _NamespaceSink(self, namespace)
+        return Watcher(collection, sink, self._decoder, environment, name=str(spec))
+
+    # --- life cycle ----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Follow the API server until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for namespace, watcher in self._watchers.items():
+                group.create_task(watcher.run(), name=f"watch {self.spec.watch_name} {namespace}".rstrip())
+
+    @property
+    def synced(self) -> bool:
+        """Whether the first list is complete, and every handler has been told of it."""
+        return self._synced.is_set()
+
+    async def wait_synced(self) -> None:
+        await self._synced.wait()
+
+    @property
+    def trouble(self) -> str:
+        """The last failure of each watcher that fails now; empty when all is well."""
+        return "; ".join(watcher.liveness.error for watcher in self._watchers.values() if watcher.liveness.error)
+
+    def check_alive(self) -> None:
+        """For a health check: raises when a watcher has stopped moving. An unreachable API server is no such case."""
+        now = self._clock.monotonic()
+        for watcher in self._watchers.values():
+            silent = now - watcher.liveness.heartbeat
+            if silent > STALL_SECONDS:
+                raise NotSyncedError(
+                    f"the watch on {self.spec} has not moved for {silent:.0f} s (state {watcher.state.value})"
+                )
+
+    # --- reads ---------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._store)
+
+    def get(self, key: ObjectKey) -> P | None:
+        """The projection: shared and frozen."""
+        return self._store.get(key)
+
+    def raw(self, key: ObjectKey) -> bytes | None:
+        """The JSON as it came; objects of a list carry neither apiVersion nor kind."""
+        return self._store.raw(key)
+
+    def object(self, key: ObjectKey) -> dict[str, Any] | None:
+        """The whole object, decoded for the caller and his to change, with apiVersion and kind."""
+        raw = self._store.raw(key)
+        if raw is None:
+            return None
+        resource = self.spec.resource
+        return {**decode(raw), "apiVersion": resource.api_version, "kind": resource.kind}
+
+    def by_index(self, index: str, value: str) -> "list[P]":
+        """The objects under one value of a declared index. NotDeclaredError for an index that is not in the spec."""
+        return self._store.by_index(index, value)
+
+    def list(self, namespace: str = "") -> list[P]:
+        """All objects, or those of one namespace, in the order in which they were first seen."""
+        return self._store.list(namespace)
+
+    # --- handlers ------------------------------------------------------------------------------------------------
+
+    def add_handler(self, handler: Handler[P]) -> None:
+        """Call ``handler`` with each change from now on; first with what is there already."""
+        self._handlers.append(handler)
+        for obj in self._store.list():
+            self._call(handler, Event(EventType.ADDED, None, obj, initial=True))
+
+    def _notify(self, old: P | None, new: P | None, *, initial: bool = False) -> None:
+        if old is not None and new is not None:
+            if old.metadata.uid == new.metadata.uid:
+                self._tell(Event(EventType.MODIFIED, old, new, initial))
+                return
+            self._tell(Event(EventType.DELETED, old, None, initial))
+            self._tell(Event(EventType.ADDED, None, new, initial))
+        elif new is not None:
+            self._tell(Event(EventType.ADDED, None, new, initial))
+        elif old is not None:
+            self._tell(Event(EventType.DELETED, old, None, initial))
+
+    def _tell(self, event: Event[P]) -> None:
+        for handler in self._handlers:
+            self._call(handler, event)
+
+    def _call(self, handler: Handler[P], event: Event[P]) -> None:
+        try:
+            handler(event)
+        except Exception:
+            self._metrics.errors("Handler").inc()
+            log.exception("event handler failed", watch=str(self.spec), object=str(event.object.key))
+
+    # --- own writes ----------------------------------------------------------------------------------------------
+
+    def apply_write(self, raw: bytes) -> None:
+        """Show the answer to a create, update or patch of our own, if it is newer than what is shown and selected."""
+        obj = self._decoder.decode(raw)
+        if obj is None or not self._selects(obj, raw):
+            return
+        key = obj.key
+        stored = self._store.get(key)
+        known = stored.metadata if stored is not None else None
+        if not write_wins(obj.metadata, known, self._tombstones.get(key)):
+            return
+        version = numeric(obj.metadata.resource_version)
+        if version is not None:
+            self._pins.pin(key, version, self._clock.monotonic())
+        self._notify(self._store.put(obj, raw), obj)
+
+    def apply_delete(self, raw: bytes) -> None:
+        """Show the answer to a delete of our own: gone, or with a deletionTimestamp on its way out."""
+        remains = self._decoder.identify(raw)
+        if remains is None:
+            return
+        if remains.metadata.deletion_timestamp is not None:
+            self.apply_write(raw)
+            return
+        stored = self._store.get(remains.key)
+        if stored is not None and remains.metadata.uid and stored.metadata.uid == remains.metadata.uid:
+            self._bury(stored)
+
+    def _selects(self, obj: P, raw: bytes) -> bool:
+        if self.spec.namespaces and obj.metadata.namespace not in self.spec.namespaces:
+            return False
+        if not self._labels.matches(obj.metadata.labels):
+            return False
+        if self._fields.empty:
+            return True
+        fields = decode(raw)
+        return self._fields.matches(lambda path: _field(fields, path))
+
+    # --- what the watchers tell ----------------------------------------------------------------------------------
+
+    def _observe(self, item: Decoded[P], *, initial: bool = False) -> None:
+        obj = item.obj
+        key, version = obj.key, obj.metadata.resource_version
+        now = self._clock.monotonic()
+        lag = self._pins.lag(key, version, now)
+        if lag is not None:
+            self._metrics.lag.observe(lag)
+        if self._pins.stale(key, version, now):
+            return
+        tombstone = self._tombstones.get(key)
+        if tombstone is not None and tombstone.uid == obj.metadata.uid:
+            return
+        stored = self._store.get(key)
+        if stored is not None and stored.metadata.resource_version == version and version:
+            return
+        self._notify(self._store.put(obj, item.raw), obj, initial=initial)
+
+    def _observe_deleted(self, gone: PartialObject) -> None:
+        if self._pins.stale(gone.key, gone.metadata.resource_version, self._clock.monotonic()):
+            return
+        stored = self._store.get(gone.key)
+        if stored is not None:
+            self._bury(stored, numeric(gone.metadata.resource_version))
+
+    def _bury(self, obj: P, version: int | None = None) -> None:
+        version = version if version is not None else numeric(obj.metadata.resource_version)
+        self._tombstones.bury(obj.key, Tombstone(obj.metadata.uid, version))
+        self._pins.forget(obj.key)
+        self._store.remove(obj.key)
+        self._notify(obj, None)
+
+    async def _replace(
+        self, items: Iterable[Decoded[P]], kept: frozenset[ObjectKey], version: str, namespace: str
+    ) -> None:
+        initial = namespace in self._unsynced
+        listed = set(kept)
+        for count, item in enumerate(items, 1):
+            listed.add(item.obj.key)
+            self._observe(item, initial=initial)
+            if count % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+        now = self._clock.monotonic()
+        for key in self._store.keys(namespace):
+            stored = self._store.get(key)
+            if key not in listed and stored is not None and not self._pins.stale(key, version, now):
+                self._bury(stored, numeric(version))
+        self._pins.advance(version)
+        self._unsynced.discard(namespace)
+        if not self._unsynced:
+            self._synced.set()
+
+
+class _NamespaceSink(Generic[P]):
+    """The informer as the watcher of one namespace sees it."""
+
+    def __init__(self, informer: Informer[P], namespace: str) -> None:
+        self._informer = informer
+        self._namespace = namespace
+
+    async def replace(self, items: Iterable[Decoded[P]], kept: frozenset[ObjectKey], resource_version: str) -> None:
+        await self._informer._replace(items, kept, resource_version, self._namespace)
+
+    def apply(self, item: Decoded[P]) -> None:
+        self._informer._observe(item)
+
+    def delete(self, gone: PartialObject) -> None:
+        self._informer._observe_deleted(gone)
+
+    def advance(self, resource_version: str) -> None:
+        self._informer._pins.advance(resource_version)
+
+
+def _field(obj: Any, path: str) -> str:
+    """The value at a dotted path as a field selector sees it: text, empty for what is not there."""
+    for part in path.split("."):
+        obj = obj.get(part) if isinstance(obj, dict) else None
+    if isinstance(obj, bool):
+        return str(obj).lower()
+    return "" if obj is None else str(obj)

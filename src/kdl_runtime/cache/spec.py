@@ -1,0 +1,52 @@
+"""The declaration of a watch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from kdl_runtime.cache.index import OWNER_INDEX, IndexFunction, owner_uid_index
+from kdl_runtime.codec.meta import PartialObject
+from kdl_runtime.types import Resource
+
+P = TypeVar("P", bound=PartialObject)
+
+
+def owner_index() -> dict[str, IndexFunction[PartialObject]]:
+    """The standard index alone: ``WatchSpec(PODS, indexes=owner_index())``."""
+    return {OWNER_INDEX: owner_uid_index}
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSpec(Generic[P]):
+    """What to watch and what to keep of it in decoded form.
+
+    ``projection``: the struct that readers, predicates and indexes get.
+    ``namespaces``: only these, each with a watch of its own; empty means all.
+    ``label_selector``, ``field_selector``: as in kubectl. The server evaluates them: what they exclude never gets here.
+    ``indexes``: name to function, for ``Informer.by_index``.
+    ``metadata_only``: the server sends the metadata alone, and ``Informer.object`` has nothing else.
+    ``name`` tells several watches on one resource apart; the default is the plural.
+    """
+
+    resource: Resource
+    projection: type[P] = PartialObject  # type: ignore[assignment]  # a default for the type parameter needs Python 3.13
+    namespaces: tuple[str, ...] = ()
+    label_selector: str = ""
+    field_selector: str = ""
+    indexes: Mapping[str, IndexFunction[P]] = field(default_factory=dict)
+    metadata_only: bool = False
+    name: str = ""
+
+    @property
+    def watch_name(self) -> str:
+        return self.name or self.resource.plural
+
+    def __str__(self) -> str:
+        parts = [self.resource.group_resource]
+        if self.name:
+            parts.append(f"as {self.name!r}")
+        if self.label_selector:
+            parts.append(f"where {self.label_selector}")
+        if self.namespaces:
+            parts.append(f"in {', '.join(self.namespaces)}")
+        return " ".join(parts)

@@ -1,0 +1,340 @@
+"""Follows one collection of the API server for ever: an explicit state machine with one ``step``.
+
+Nothing stops a watcher but its cancellation. Every failure leads to a named state (``transitions``), is logged and
+counted, and is what ``Liveness`` reports.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import structlog
+
+from kdl_runtime.backoff import Backoff
+from kdl_runtime.cache.collection import Collection, Decoded, Liveness, Page, Sink, WatchEnvironment
+from kdl_runtime.cache.decode import ObjectDecoder
+from kdl_runtime.cache.transitions import (
+    ShortWatchError,
+    SilentWatchError,
+    State,
+    StreamListError,
+    Transition,
+    after_list_failure,
+    after_stream_list_failure,
+    after_watch_failure,
+    reason_of,
+)
+from kdl_runtime.cache.watchdog import Watchdog
+from kdl_runtime.client.answers import event_error
+from kdl_runtime.codec.json import Raw, WatchEvent
+from kdl_runtime.codec.meta import PartialObject
+from kdl_runtime.errors import ApiError, TransportError
+from kdl_runtime.types import ObjectKey
+
+P = TypeVar("P", bound=PartialObject)
+
+log = structlog.get_logger(__name__)
+
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+"""Annotation of the bookmark that ends a streamed list."""
+YIELD_EVERY = 200
+"""Objects after which a burst lets other tasks run."""
+
+
+@dataclass(slots=True)
+class _OpenWatch:
+    events: AsyncIterator[WatchEvent]
+    lifetime: float
+    opened_at: float
+    received: int = 0
+
+
+class Watcher(Generic[P]):
+    """Keeps a ``Sink`` in step with a ``Collection``: streamed or paged list first, then watches."""
+
+    def __init__(
+        self,
+        collection: Collection,
+        sink: Sink[P],
+        decoder: ObjectDecoder[P],
+        environment: WatchEnvironment,
+        name: str = "",
+    ) -> None:
+        self._collection = collection
+        self._sink = sink
+        self._decoder = decoder
+        self._clock = environment.clock
+        self._rng = environment.rng
+        self._options = environment.options
+        self._metrics = environment.metrics
+        self._backoff = Backoff(environment.options.backoff, environment.clock, environment.rng)
+        self._log = log.bind(watch=name)
+        self._streams = environment.options.stream_lists
+        self._paged = False
+        self._limit_works = True
+        self._bookmarks = False
+        self._version = ""
+        self._latest = False
+        self._retry_after = 0.0
+        self._after_back_off = self._relist_state
+        self._pages: dict[ObjectKey, Decoded[P]] = {}
+        self._kept: set[ObjectKey] = set()
+        self._continue = ""
+        self._open: _OpenWatch | None = None
+        self._streams_open = AsyncExitStack()
+        self._since_yield = 0
+        self.liveness = Liveness(self._relist_state, environment.clock.monotonic())
+
+    @property
+    def state(self) -> State:
+        return self.liveness.state
+
+    @property
+    def resource_version(self) -> str:
+        """The version up to which the sink is told, empty before the first list."""
+        return self._version
+
+    async def run(self) -> None:
+        """Step for ever; ends only by cancellation."""
+        try:
+            while True:
+                await self.step()
+        finally:
+            await self._close()
+
+    async def step(self) -> None:
+        """One list page, one watch from its opening to its end, or one pause."""
+        self.liveness.heartbeat = self._clock.monotonic()
+        match self.state:
+            case State.STREAM_LIST:
+                await self._attempt(self._stream_list, self._stream_list_failed)
+            case State.LIST:
+                await self._attempt(self._list_page, self._list_failed)
+            case State.WATCH:
+                await self._attempt(self._watch, self._watch_failed)
+            case State.BACK_OFF:
+                await self._clock.sleep(max(self._backoff.next(), self._retry_after))
+                self.liveness.state = self._after_back_off
+
+    async def _attempt(self, work: Callable[[], Awaitable[State]], failed: Callable[[Exception], Transition]) -> None:
+        try:
+            following = await work()
+        except Exception as error:
+            await self._close()
+            transition = failed(error)
+            self._report(error, transition)
+            self._latest = self._latest or transition.latest
+            self._retry_after = (isinstance(error, ApiError) and error.retry_after) or 0.0
+            self._after_back_off = transition.state
+            self.liveness.state = State.BACK_OFF if transition.back_off else transition.state
+        else:
+            self.liveness.state = following
+
+    # --- lists ---------------------------------------------------------------------------------------------------
+
+    async def _stream_list(self) -> State:
+        watch = await self._open_watch("" if self._latest else self._version, initial_events=True)
+        found: dict[ObjectKey, Decoded[P]] = {}
+        kept: set[ObjectKey] = set()
+        try:
+            async with Watchdog(watch.lifetime, self._options.stream_progress_deadline) as watchdog:
+                async for event in watch.events:
+                    watch.received += 1
+                    if event.type == "BOOKMARK":
+                        bookmark = self._identify(event.object)
+                        if bookmark is not None and INITIAL_EVENTS_END in bookmark.metadata.annotations:
+                            self._bookmarks = True
+                            await self._listed(found, kept, bookmark.metadata.resource_version, mode="stream")
+                            return State.WATCH
+                        continue
+                    if event.type == "ADDED":
+                        watchdog.touch()
+                    self._collect(event, found, kept)
+                    await self._yield_now_and_then()
+        except TimeoutError as error:
+            raise StreamListError("the server did not end its streamed list in time") from error
+        raise StreamListError("the server ended its streamed list before it was complete")
+
+    def _collect(self, event: WatchEvent, found: dict[ObjectKey, Decoded[P]], kept: set[ObjectKey]) -> None:
+        if event.type == "ERROR":
+            raise event_error(event)
+        if event.type == "DELETED":
+            if (gone := self._identify(event.object)) is not None:
+                found.pop(gone.key, None)
+                kept.discard(gone.key)
+            return
+        self._decode_into(event.object, found, kept)
+
+    async def _list_page(self) -> State:
+        page = Page(self._list_version(), self._list_limit(), self._continue)
+        answer = await self._collection.list(page)
+        for raw in answer.items or ():
+            self._decode_into(raw, self._pages, self._kept)
+            await self._yield_now_and_then()
+        self._continue = answer.metadata.continue_
+        if self._continue:
+            self._paged = True
+            return State.LIST
+        found, self._pages = self._pages, {}
+        kept, self._kept = self._kept, set()
+        await self._listed(found, kept, answer.metadata.resource_version, mode="list")
+        return State.WATCH
+
+    def _list_version(self) -> str:
+        """For a first list "0", any state that is at hand; later at least what is known; "" is the most recent."""
+        if self._continue or self._latest:
+            return ""
+        return self._version or "0"
+
+    def _list_limit(self) -> int:
+        """A limit together with a version would take the server's cache out of play, unless it pages from there."""
+        if not self._limit_works:
+            return 0
+        return self._options.page_size if self._paged or not self._version or self._latest else 0
+
+    async def _listed(
+        self, found: dict[ObjectKey, Decoded[P]], kept: set[ObjectKey], version: str, *, mode: str
+    ) -> None:
+        await self._sink.replace(found.values(), frozenset(kept), version)
+        self._version = version
+        self._latest = False
+        self._limit_works = True
+        self.liveness.synced = True
+        self._succeeded()
+        self._metrics.lists(mode).inc()
+
+    def _decode_into(self, raw: Raw, found: dict[ObjectKey, Decoded[P]], kept: set[ObjectKey]) -> None:
+        own = bytes(raw)
+        obj = self._decoder.decode(own)
+        if obj is not None:
+            found[obj.key] = Decoded(obj, own)
+        elif (identity := self._identify(own)) is not None:
+            kept.add(identity.key)
+
+    # --- watches -------------------------------------------------------------------------------------------------
+
+    async def _watch(self) -> State:
+        watch = self._open or await self._open_watch(self._version, initial_events=False)
+        idle = self._options.idle_limit if self._bookmarks else None
+        try:
+            async with Watchdog(watch.lifetime, idle) as watchdog:
+                async for event in watch.events:
+                    watch.received += 1
+                    watchdog.touch()
+                    self._follow(event)
+                    if self._bookmarks and watchdog.idle is None:
+                        watchdog.limit_idle(self._options.idle_limit)
+                    await self._yield_now_and_then()
+        except TimeoutError as error:
+            raise SilentWatchError("the watch was silent for too long and was ended") from error
+        await self._close()
+        if not watch.received and self._clock.monotonic() - watch.opened_at < self._options.shortest_watch:
+            raise ShortWatchError("the server ended the watch at once and without an event")
+        self._succeeded()
+        return State.WATCH
+
+    def _follow(self, event: WatchEvent) -> None:
+        self._metrics.events(event.type).inc()
+        if event.type == "ERROR":
+            raise event_error(event)
+        self._succeeded()
+        if event.type == "BOOKMARK":
+            bookmark = self._identify(event.object)
+            if bookmark is not None:
+                self._bookmarks = True
+                self._advance(bookmark)
+                self._sink.advance(bookmark.metadata.resource_version)
+            return
+        if event.type == "DELETED":
+            identity = self._identify(event.object)
+            if identity is not None:
+                self._sink.delete(identity)
+                self._advance(identity)
+            return
+        if event.type not in ("ADDED", "MODIFIED"):
+            self._log.warning("watch event of an unknown type is left out", type=event.type)
+            return
+        own = bytes(event.object)
+        obj = self._decoder.decode(own)
+        if obj is not None:
+            self._sink.apply(Decoded(obj, own))
+            self._advance(obj)
+        elif (identity := self._identify(own)) is not None:
+            self._advance(identity)
+
+    def _advance(self, obj: PartialObject) -> None:
+        if obj.metadata.resource_version:
+            self._version = obj.metadata.resource_version
+
+    async def _open_watch(self, version: str, *, initial_events: bool) -> _OpenWatch:
+        low, high = self._options.watch_lifetime
+        seconds = int(self._rng.uniform(low, high))
+        opened_at = self._clock.monotonic()
+        context = self._collection.watch(version, timeout_seconds=seconds, initial_events=initial_events)
+        lifetime = seconds + self._options.lifetime_grace
+        try:
+            async with Watchdog(lifetime):
+                events = await self._streams_open.enter_async_context(context)
+        except TimeoutError as error:
+            raise SilentWatchError("the server did not answer the request for a watch") from error
+        self._open = _OpenWatch(events, lifetime, opened_at)
+        return self._open
+
+    async def _close(self) -> None:
+        self._open = None
+        streams, self._streams_open = self._streams_open, AsyncExitStack()
+        try:
+            await streams.aclose()
+        except Exception as error:
+            self._log.debug("closing a watch failed", error=str(error))
+
+    def _identify(self, raw: Raw | bytes) -> PartialObject | None:
+        return self._decoder.identify(raw)
+
+    # --- outcomes ------------------------------------------------------------------------------------------------
+
+    @property
+    def _relist_state(self) -> State:
+        return State.STREAM_LIST if self._streams else State.LIST
+
+    def _stream_list_failed(self, error: Exception) -> Transition:
+        transition = after_stream_list_failure(error)
+        self._streams = transition.state is State.STREAM_LIST
+        return transition
+
+    def _list_failed(self, error: Exception) -> Transition:
+        transition = after_list_failure(error)
+        if transition.latest and self._continue:
+            self._limit_works = False
+        self._continue = ""
+        self._pages, self._kept = {}, set()
+        return transition
+
+    def _watch_failed(self, error: Exception) -> Transition:
+        return after_watch_failure(error, self.liveness.failures + 1, self._relist_state)
+
+    def _report(self, error: Exception, transition: Transition) -> None:
+        self.liveness.failures += 1
+        self.liveness.error = f"{type(error).__name__}: {error}"
+        self._metrics.errors(reason_of(error)).inc()
+        expected = isinstance(error, ApiError | TransportError)
+        self._log.warning(
+            "watch failed",
+            state=self.state.value,
+            following=transition.state.value,
+            error=self.liveness.error,
+            exc_info=None if expected else error,
+        )
+
+    def _succeeded(self) -> None:
+        self.liveness.heartbeat = self._clock.monotonic()
+        self.liveness.failures = 0
+        self.liveness.error = ""
+
+    async def _yield_now_and_then(self) -> None:
+        self._since_yield += 1
+        if self._since_yield >= YIELD_EVERY:
+            self._since_yield = 0
+            await asyncio.sleep(0)

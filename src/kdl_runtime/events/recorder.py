@@ -1,0 +1,194 @@
+"""Tells users what happened to an object, as Events that kubectl describe shows."""
+
+import asyncio
+import random
+import re
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from kdl_runtime.client.client import Client, Patch, PatchType
+from kdl_runtime.clock import Clock
+from kdl_runtime.codec.meta import PartialObject
+from kdl_runtime.errors import (
+    AlreadyExists,
+    ApiError,
+    InternalError,
+    NotFound,
+    ServiceUnavailable,
+    Timeout,
+    TooManyRequests,
+    TransportError,
+)
+from kdl_runtime.events.series import Aggregator, Series, Subject, event_object, series_fields
+from kdl_runtime.observe.metrics import Metrics
+from kdl_runtime.resources.registry import EVENTS
+from kdl_runtime.types import ObjectKey
+
+log = structlog.get_logger(__name__)
+
+QUEUE_SIZE = 1000
+WRITERS = 4
+ATTEMPTS = 12
+RETRY_SECONDS = 10.0
+HOUSEKEEPING_SECONDS = 180.0
+
+_PASSING = (TransportError, TooManyRequests, InternalError, ServiceUnavailable, Timeout)
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9.-]+")
+
+
+class EventRecorder:
+    """Records events without ever making the caller wait or fail.
+
+    Up to 1000 events wait to be written; more are dropped and counted (``kdl_runtime_events_total``). Share one recorder:
+    repetitions are recognised by it. ``reporting_controller`` is a qualified name, ``instance`` says which process.
+    """
+
+    def __init__(
+        self, client: Client, clock: Clock, rng: random.Random, reporting_controller: str, instance: str
+    ) -> None:
+        self.metrics = Metrics()
+        self._client = client
+        self._clock = clock
+        self._rng = rng
+        self._controller = reporting_controller
+        self._instance = instance or reporting_controller
+        self._aggregator = Aggregator()
+        self._queues: list[asyncio.Queue[Series]] = [asyncio.Queue(QUEUE_SIZE // WRITERS) for _ in range(WRITERS)]
+        self._created: set[str] = set()
+        self._retrying = True
+
+    def event(  # noqa: PLR0913  # the vocabulary of events.k8s.io/v1
+        self,
+        regarding: PartialObject | Mapping[str, Any],
+        type_: str,
+        reason: str,
+        message: str,
+        *,
+        action: str = "",
+        related: PartialObject | Mapping[str, Any] | None = None,
+    ) -> None:
+        """Something happened to ``regarding``.
+
+        ``type_`` is Normal or Warning. ``reason`` is one UpperCamelCase word for machines, ``message`` a sentence for
+        people. ``action`` is what was tried, by default the reason. ``related`` is another object that took part.
+        """
+        if type_ not in ("Normal", "Warning"):
+            raise ValueError(f"event type {type_!r} must be Normal or Warning")
+        reference = object_reference(regarding)
+        subject = Subject(type_, reason, action or reason, reference, object_reference(related) if related else ())
+        name = event_name(dict(reference).get("name", ""), self._rng.getrandbits(64))
+        series = self._aggregator.tell(subject, message, self._clock.now(), self._clock.monotonic(), name)
+        if series is not None:
+            self._submit(series)
+
+    async def run(self) -> None:
+        """Write until cancelled; ``stop`` first writes what is left."""
+        async with asyncio.TaskGroup() as group:
+            for number, queue in enumerate(self._queues):
+                group.create_task(self._write_all(queue), name=f"event writer {number}")
+            group.create_task(self._keep_house(), name="event series")
+
+    async def flush(self, timeout: float | None) -> bool:
+        """Write all that was told, within ``timeout`` seconds (None: no limit), trying nothing twice any more.
+
+        Needs ``run`` to be running. Whether all was written; what was not is lost.
+        """
+        self._retrying = False
+        for series in self._aggregator.finish(self._clock.monotonic()):
+            self._submit(series)
+        try:
+            async with asyncio.timeout(timeout):
+                for queue in self._queues:
+                    await queue.join()
+        except TimeoutError:
+            left = sum(queue.qsize() for queue in self._queues)
+            log.warning("events are lost: there was no time to write them", events=left)
+            return False
+        return True
+
+    def _submit(self, series: Series) -> None:
+        # All writes of one Event go through one queue, so that a series is never written before its Event.
+        queue = self._queues[zlib.crc32(series.name.encode()) % WRITERS]
+        try:
+            queue.put_nowait(series)
+        except asyncio.QueueFull:
+            self.metrics.events_emitted.labels("dropped").inc()
+
+    async def _keep_house(self) -> None:
+        while True:
+            await self._clock.sleep(HOUSEKEEPING_SECONDS)
+            for series in self._aggregator.due(self._clock.monotonic()):
+                self._submit(series)
+
+    async def _write_all(self, queue: asyncio.Queue[Series]) -> None:
+        while True:
+            series = await queue.get()
+            try:
+                await self._write_with_retries(series)
+            finally:
+                queue.task_done()
+
+    async def _write_with_retries(self, series: Series) -> None:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                await self._write(series)
+            except _PASSING as error:
+                if attempt == ATTEMPTS or not self._retrying:
+                    self._lost(series, error)
+                    return
+                await self._clock.sleep(RETRY_SECONDS)
+            except ApiError as error:
+                self._lost(series, error)
+                return
+            else:
+                self.metrics.events_emitted.labels("written").inc()
+                return
+
+    async def _write(self, series: Series) -> None:
+        if series.count > 1:
+            patch = Patch(PatchType.MERGE, {"series": series_fields(series)})
+            try:
+                await self._client.patch(EVENTS, ObjectKey(series.namespace, series.name), patch)
+            except NotFound:
+                # Never written, or expired meanwhile: events live for an hour.
+                pass
+            else:
+                return
+        try:
+            await self._client.create(EVENTS, event_object(series, self._controller, self._instance))
+        except AlreadyExists:
+            # An earlier attempt came through without its answer.
+            return
+
+    def _lost(self, series: Series, error: Exception) -> None:
+        self.metrics.events_emitted.labels("failed").inc()
+        subject = series.subject
+        regarding = dict(subject.regarding)
+        log.warning("event is lost", reason=subject.reason, note=series.note, regarding=regarding, error=str(error))
+
+
+def object_reference(obj: PartialObject | Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """An ObjectReference as sorted items, so that it can be part of a key."""
+    if isinstance(obj, PartialObject):
+        meta = obj.metadata
+        fields = {
+            "apiVersion": obj.api_version,
+            "kind": obj.kind,
+            "namespace": meta.namespace,
+            "name": meta.name,
+            "uid": meta.uid,
+        }
+    else:
+        metadata = obj.get("metadata") or {}
+        fields = {name: str(obj.get(name) or "") for name in ("apiVersion", "kind")}
+        fields |= {name: str(metadata.get(name) or "") for name in ("namespace", "name", "uid")}
+    return tuple(sorted((name, value) for name, value in fields.items() if value))
+
+
+def event_name(regarding: str, number: int) -> str:
+    """``<object>.<16 hex digits>``, cut to what a name may be."""
+    stem = _NOT_IN_NAMES.sub("-", regarding.lower())[:236].strip(".-")
+    return f"{stem or 'event'}.{number:016x}"
