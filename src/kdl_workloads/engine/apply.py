@@ -1,0 +1,196 @@
+"""Carrying out a plan: the only part of the engine that writes to the API server.
+
+The order is the guarantee. The status comes first, and if it is not stored nothing else is done: a pod is let go only
+after its outcome has been kept. Then services, then pods, then what is to go.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from kdl_runtime.client.client import Client
+from kdl_runtime.client.options import DeleteOptions, Patch, PatchType, Preconditions, WriteOptions
+from kdl_runtime.codec.patch import merge_diff
+from kdl_runtime.errors import AlreadyExists, Conflict, Forbidden, Invalid, KdlError, NotFound
+from kdl_runtime.resources.registry import PODS, SERVICES
+from kdl_runtime.types import ObjectKey, Resource
+from kdl_workloads.engine.observed import Observed, Workload
+from kdl_workloads.engine.parallel import in_parallel, slow_start
+from kdl_workloads.engine.plan import NORMAL, WARNING, Delete, Note, Plan
+from kdl_workloads.engine.pod import OUTCOME_FINALIZER, Pod
+from kdl_workloads.job import Job, JobStatus
+
+Object = Mapping[str, Any]
+StatusListener = Callable[[Object, Observed, JobStatus], None]
+"""Called with the job as it was stored before, what was observed, and the status that is stored now."""
+
+
+class Recorder(Protocol):
+    """What is used of ``EventRecorder``."""
+
+    def event(self, regarding: Object, type_: str, reason: str, message: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The API server has refused a child. ``fatal``: it would refuse the same child whenever it comes."""
+
+    reason: str
+    message: str
+    fatal: bool = False
+
+
+class JobGoneError(KdlError):
+    """The job, or its namespace, is no longer there: nothing is left to do for it."""
+
+
+class Applier:
+    """Carries out plans for the jobs of one kind in one API group. It keeps nothing between plans. ``stored`` is called
+    each time that a new status has been stored."""
+
+    def __init__(self, client: Client, events: Recorder, workload: Workload, stored: StatusListener) -> None:
+        self._client = client
+        self._events = events
+        self._workload = workload
+        self._stored = stored
+
+    async def apply(self, obj: Object, observed: Observed, plan: Plan) -> Refusal | None:
+        """``obj`` is the stored object that ``observed`` was decoded from.
+
+        A refusal is returned if a child was refused; children after it were not tried. Conflict if the job has changed
+        since it was read (nothing was done then), JobGoneError if it is gone. Any other error is raised as it came,
+        after the requests that were under way have ended.
+        """
+        job = observed.job
+        if plan.status is not None and await self._store_status(obj, job, plan.status):
+            self._stored(obj, observed, plan.status)
+        for note in plan.notes:
+            self._tell(obj, note)
+        refusal = await self._create(obj, job, SERVICES, plan.create_services)
+        refusal = refusal or await self._create(obj, job, PODS, plan.create_pods)
+        await self.release(plan.release)
+        await self._delete(obj, job, PODS, plan.delete_pods)
+        await self._delete(obj, job, SERVICES, plan.delete_services)
+        if plan.delete_job:
+            await self._delete_one(self._workload.resource, job, Delete(job.name, job.uid))
+        return refusal
+
+    async def release(self, pods: Iterable[Pod]) -> None:
+        """Takes the outcome finalizer from pods. One that is gone, or whose finalizers have changed, is left alone: its
+        change comes as an event."""
+        await in_parallel([pod for pod in pods if pod.held], self._release_one)
+
+    async def _store_status(self, obj: Object, job: Job, status: JobStatus) -> bool:
+        patch = status_patch(self._workload, obj, job, status)
+        if patch is None:
+            return False
+        # Counters are only right if nobody has written since they were read.
+        body = {"metadata": {"resourceVersion": obj["metadata"]["resourceVersion"]}, "status": patch}
+        options = WriteOptions(subresource="status")
+        try:
+            await self._client.patch(self._workload.resource, job.key, Patch(PatchType.MERGE, body), options)
+        except NotFound as error:
+            raise JobGoneError(error.message) from error
+        return True
+
+    async def _create(self, obj: Object, job: Job, resource: Resource, children: Sequence[Object]) -> Refusal | None:
+        done = await slow_start(children, partial(self._create_one, job, resource), _is_accepted)
+        created = [str(child["metadata"]["name"]) for child, result in done if result is True]
+        if created:
+            self._tell(obj, Note(NORMAL, f"SuccessfulCreate{resource.kind}", f"Created {_named(resource, created)}"))
+        refusals = [result for _, result in done if isinstance(result, Refusal)]
+        refusal = next((refusal for refusal in refusals if refusal.fatal), refusals[0] if refusals else None)
+        if refusal is not None:
+            self._tell(obj, Note(WARNING, refusal.reason, f"Error creating: {refusal.message}"))
+        return refusal
+
+    async def _create_one(self, job: Job, resource: Resource, child: Object) -> Refusal | bool:
+        """Whether it was created; false for one that was there already and is the job's own."""
+        kind, name = resource.kind, str(child["metadata"]["name"])
+        try:
+            await self._client.create(resource, child)
+        except AlreadyExists:
+            return await self._owned_by_other(job, resource, name) or False
+        except Invalid as error:
+            return Refusal(f"FailedCreate{kind}", f"{kind} {name} is refused: {error.message}", fatal=True)
+        except Forbidden as error:
+            return Refusal(f"FailedCreate{kind}", f"{kind} {name} cannot be created: {error.message}")
+        except NotFound as error:
+            raise JobGoneError(error.message) from error
+        return True
+
+    async def _owned_by_other(self, job: Job, resource: Resource, name: str) -> Refusal | None:
+        """None for a child of this job that the cache has not shown yet, and for one that has just gone."""
+        try:
+            found = await self._client.get(resource, ObjectKey(job.namespace, name))
+        except NotFound:
+            return None
+        references = found["metadata"].get("ownerReferences") or ()
+        owner: Object = next((reference for reference in references if reference.get("controller")), {})
+        if owner.get("uid") == job.uid:
+            return None
+        if (owner.get("kind"), owner.get("name")) == (job.kind, job.name):
+            message = f"{resource.kind} {name} of an earlier {job.kind} {job.name} is still there, and is being deleted"
+            return Refusal(f"FailedCreate{resource.kind}", message)
+        whose = f"belongs to {owner['kind']} {owner['name']}" if owner else "belongs to no job"
+        way_out = "delete it, or give the job another name"
+        return Refusal("NameConflict", f"{resource.kind} {name} exists and {whose}: {way_out}")
+
+    async def _delete(self, obj: Object, job: Job, resource: Resource, children: Sequence[Delete]) -> None:
+        deleted = await in_parallel(children, partial(self._delete_one, resource, job))
+        names = [child.name for child, was_there in zip(children, deleted, strict=True) if was_there]
+        if names:
+            self._tell(obj, Note(NORMAL, f"SuccessfulDelete{resource.kind}", f"Deleted {_named(resource, names)}"))
+
+    async def _delete_one(self, resource: Resource, job: Job, child: Delete) -> bool:
+        """Asks for the delete and does not wait for its end; false if this very object is not there."""
+        options = DeleteOptions(
+            grace_period_seconds=child.grace_period_seconds,
+            propagation="Background",
+            preconditions=Preconditions(uid=child.uid),
+        )
+        try:
+            await self._client.delete(resource, ObjectKey(job.namespace, child.name), options)
+        except (NotFound, Conflict):
+            return False
+        return True
+
+    async def _release_one(self, pod: Pod) -> None:
+        path = f"/metadata/finalizers/{pod.metadata.finalizers.index(OUTCOME_FINALIZER)}"
+        operations = [
+            {"op": "test", "path": "/metadata/uid", "value": pod.uid},
+            {"op": "test", "path": path, "value": OUTCOME_FINALIZER},
+            {"op": "remove", "path": path},
+        ]
+        try:
+            await self._client.patch(PODS, pod.key, Patch(PatchType.JSON, operations))
+        except (NotFound, Invalid, Conflict):
+            return
+
+    def _tell(self, obj: Object, note: Note) -> None:
+        self._events.event(obj, note.type, note.reason, note.message)
+
+
+def status_patch(workload: Workload, obj: Object, job: Job, status: JobStatus) -> dict[str, Any] | None:
+    """The merge patch of the stored ``status``; None if it says so already. Fields that the dialect neither writes nor
+    has ever written are left alone."""
+    stored: Object = obj.get("status") or {}
+    after = workload.dialect.encode_status(job, status)
+    known = {*after, *workload.dialect.encode_status(job, job.status)}
+    return merge_diff({name: value for name, value in stored.items() if name in known}, after)
+
+
+def _is_accepted(result: Refusal | bool) -> bool:
+    return not isinstance(result, Refusal)
+
+
+def _named(resource: Resource, names: Sequence[str]) -> str:
+    """``pod: a`` for one, ``3 pods: a, b, c`` for some, the first and the last of many."""
+    if len(names) == 1:
+        return f"{resource.kind.lower()}: {names[0]}"
+    listed = ", ".join(names) if len(names) <= _LISTED else f"{names[0]} to {names[-1]}"
+    return f"{len(names)} {resource.plural}: {listed}"
+
+
+_LISTED = 8

@@ -1,0 +1,88 @@
+"""Counting what pods have ended with, each exactly once, into the status.
+
+A pod is counted by UID. The UID stays in ``JobStatus.uncounted`` (``countedPods`` of the object) as long as the pod is
+seen, so the count survives a crash between the write of the status and the delete of the pod, and any number of passes
+over the same pod. What a pod leaves behind when it goes (the restarts of its containers) is added at its end.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from kdl_workloads.engine.failure import describe
+from kdl_workloads.engine.outcome import Outcome
+from kdl_workloads.engine.replicas import Replica, Replicas
+from kdl_workloads.job import Failure, JobStatus, ReplicaStatus
+
+_FAILURES = frozenset({Outcome.FAILED, Outcome.DISRUPTED, Outcome.LOST})
+
+
+def settle(status: JobStatus, replicas: Replicas, container: str, now: datetime) -> JobStatus:
+    """The status with every pod's end in it.
+
+    ``attempts`` grows by one for a failure of the program, by none for what the cluster or a person did, and by the
+    restarts of the pod's containers in any case. ``succeeded_indexes`` only grows. UIDs of pods that are gone are
+    forgotten.
+    """
+    ended = [replica for replica in replicas.wanted.values() if replica.outcome is not Outcome.NONE]
+    new = [replica for replica in ended if replica.pod.uid not in status.uncounted]
+    charged = {replica.pod.uid for replica in new if _attempts(replica) or _restarts(replica)}
+    seen = {replica.pod.uid for replica in replicas.all()}
+    return replace(
+        status,
+        attempts=status.attempts + sum(map(_attempts, new)),
+        uncounted=frozenset((status.uncounted & seen) | charged),
+        replicas=_with_ends(status.replicas, new),
+        first_failure=_first_failure(status, ended, container, now),
+    )
+
+
+def total(status: JobStatus, replicas: Replicas) -> int:
+    """Attempts used up so far: the settled ones, and the container restarts of pods that have not ended."""
+    return status.attempts + sum(
+        replica.restarts
+        for replica in replicas.wanted.values()
+        if replica.outcome is Outcome.NONE and replica.pod.uid not in status.uncounted
+    )
+
+
+def newly_failed(before: JobStatus, replicas: Replicas) -> list[Replica]:
+    """Replicas whose failure the status ``before`` does not have yet."""
+    return [
+        replica
+        for replica in replicas.wanted.values()
+        if replica.outcome is Outcome.FAILED and replica.pod.uid not in before.uncounted
+    ]
+
+
+def _attempts(replica: Replica) -> int:
+    return replica.restarts + (replica.outcome is Outcome.FAILED)
+
+
+def _restarts(replica: Replica) -> int:
+    return replica.restarts + replica.restarting
+
+
+def _with_ends(statuses: Mapping[str, ReplicaStatus], ended: Iterable[Replica]) -> dict[str, ReplicaStatus]:
+    result = dict(statuses)
+    for replica in ended:
+        before = result.get(replica.role, ReplicaStatus())
+        succeeded = {replica.index} if replica.outcome is Outcome.SUCCEEDED else frozenset()
+        result[replica.role] = replace(
+            before,
+            restarts=before.restarts + _restarts(replica),
+            succeeded_indexes=before.succeeded_indexes | succeeded,
+        )
+    return result
+
+
+def _first_failure(status: JobStatus, ended: Iterable[Replica], container: str, now: datetime) -> Failure | None:
+    """The earliest one stays, until a failure for good comes: the cause of the end is worth more than an earlier
+    failure that the job had recovered from."""
+    failed = [replica for replica in ended if replica.outcome in _FAILURES]
+    fatal = [replica for replica in failed if replica.failed_for_good]
+    known = status.first_failure
+    if known is not None and (not fatal or any(known.pod == replica.pod.name for replica in failed)):
+        return known
+    candidates = (describe(replica, container, now) for replica in fatal or failed)
+    return min(candidates, key=lambda failure: failure.time, default=known)

@@ -1,0 +1,49 @@
+"""What a job that goes on still lacks, and what it has too much of."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kdl_workloads.engine.cleanup import delete
+from kdl_workloads.engine.dag import is_ready
+from kdl_workloads.engine.observed import Observed
+from kdl_workloads.engine.plan import Delete
+from kdl_workloads.engine.pods import desired_pod
+from kdl_workloads.engine.replicas import Replicas, Slot, is_wanted, slot
+from kdl_workloads.engine.services import desired_service
+from kdl_workloads.job import JobStatus
+
+
+def missing_pods(observed: Observed, status: JobStatus, replicas: Replicas) -> Iterator[Mapping[str, Any]]:
+    """One pod for each place that has none, whose replica has not succeeded, and whose role may start. A pod that is
+    still going keeps its place."""
+    workload, job = observed.workload, observed.job
+    for role, spec in job.roles.items():
+        succeeded = status.replicas[role].succeeded_indexes
+        places = [i for i in range(spec.replicas) if i not in succeeded and (role, i) not in replicas.wanted]
+        if places and is_ready(workload, job, role, status, replicas):
+            yield from (desired_pod(workload, job, role, index) for index in places)
+
+
+def missing_services(observed: Observed) -> Iterator[Mapping[str, Any]]:
+    """Services of all roles at once, also of those that still wait for others: names come before those who ask."""
+    workload, job = observed.workload, observed.job
+    there = {service.metadata.name for service in observed.services}
+    for role, spec in job.roles.items():
+        if workload.framework.has_service(job, role):
+            for index in range(spec.replicas):
+                if job.child_name(role, index) not in there:
+                    yield desired_service(workload, job, role, index)
+
+
+def surplus_services(observed: Observed) -> tuple[Delete, ...]:
+    """Services of replicas that the job no longer has."""
+    return tuple(
+        delete(service)
+        for service in observed.services
+        if service.metadata.deletion_timestamp is None and _is_surplus(observed, service.metadata.name)
+    )
+
+
+def _is_surplus(observed: Observed, name: str) -> bool:
+    place: Slot | None = slot(observed.job, observed.workload.framework, name)
+    return place is not None and not is_wanted(observed.job, place)

@@ -1,0 +1,86 @@
+"""The conditions that a job goes through, and the times and counts that change with them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from kdl_workloads.dialects.base import Text
+from kdl_workloads.engine.conditions import explain as explain_condition
+from kdl_workloads.engine.conditions import set_condition
+from kdl_workloads.engine.observed import Observed
+from kdl_workloads.framework import Verdict
+from kdl_workloads.job import CleanPodPolicy, ConditionType, JobStatus, ReplicaStatus
+
+_STATES_THAT_SUSPENSION_ENDS = (ConditionType.RUNNING, ConditionType.RESTARTING)
+
+
+def create(observed: Observed, status: JobStatus) -> JobStatus:
+    """The job is known: condition Created, and a count of zero for every role."""
+    text = observed.workload.texts.created(observed.job)
+    roles = {role: ReplicaStatus() for role in observed.job.roles}
+    return replace(_with(status, observed, ConditionType.CREATED, text), replicas={**roles, **status.replicas})
+
+
+def start(observed: Observed, status: JobStatus) -> JobStatus:
+    """The job may have pods: its active time begins, at once for a new job and anew for one that was suspended."""
+    if status.has(ConditionType.SUSPENDED):
+        text = observed.workload.texts.resumed(observed.job)
+        status = _with(status, observed, ConditionType.SUSPENDED, text, status_value=False)
+        return replace(status, start_time=observed.stamp)
+    return status if status.start_time is not None else replace(status, start_time=observed.stamp)
+
+
+def suspend(observed: Observed, status: JobStatus) -> JobStatus:
+    """Nothing of the job is to run: Suspended, and no longer Running or Restarting. The start time stays until the job
+    is resumed."""
+    text = observed.workload.texts.suspended(observed.job)
+    for state in _STATES_THAT_SUSPENSION_ENDS:
+        if status.has(state):
+            status = _with(status, observed, state, text, status_value=False)
+    status = _with(status, observed, ConditionType.SUSPENDED, text)
+    return replace(status, replicas={role: replace(of, active=0, failed=0) for role, of in status.replicas.items()})
+
+
+def advance(observed: Observed, status: JobStatus, verdict: Verdict) -> JobStatus:
+    """Running or Restarting, as the counts say."""
+    texts, job = observed.workload.texts, observed.job
+    if verdict.type is ConditionType.RUNNING:
+        return _with(status, observed, verdict.type, texts.running(job))
+    if verdict.type is ConditionType.RESTARTING:
+        return _with(status, observed, verdict.type, texts.restarting(job, verdict.role, verdict.count))
+    return status
+
+
+def explain(observed: Observed, status: JobStatus) -> JobStatus:
+    """While the API server refuses the job's pods or services, the message of Created says why."""
+    text, block = observed.workload.texts.created(observed.job), observed.block
+    message = text.message if block is None else f"{text.message} It waits: {block.message}"
+    return replace(
+        status, conditions=explain_condition(status.conditions, ConditionType.CREATED, message, observed.stamp)
+    )
+
+
+def succeed(observed: Observed, status: JobStatus) -> JobStatus:
+    """What still runs has done its part (parameter servers, workers of a master that is through) and counts as
+    succeeded."""
+    text = observed.workload.texts.succeeded(observed.job)
+    replicas = {role: replace(of, active=0, succeeded=of.succeeded + of.active) for role, of in status.replicas.items()}
+    return _finish(observed, replace(status, replicas=replicas), ConditionType.SUCCEEDED, text)
+
+
+def fail(observed: Observed, status: JobStatus, text: Text) -> JobStatus:
+    """Pods that still run stay in the count only if the clean-pod policy lets them run on."""
+    replicas: Mapping[str, ReplicaStatus] = status.replicas
+    if observed.job.run_policy.clean_pod_policy is not CleanPodPolicy.NONE:
+        replicas = {role: replace(of, active=0) for role, of in replicas.items()}
+    return _finish(observed, replace(status, replicas=replicas), ConditionType.FAILED, text)
+
+
+def _finish(observed: Observed, status: JobStatus, type_: ConditionType, text: Text) -> JobStatus:
+    return replace(_with(status, observed, type_, text), completion_time=observed.stamp)
+
+
+def _with(
+    status: JobStatus, observed: Observed, type_: ConditionType, text: Text, *, status_value: bool = True
+) -> JobStatus:
+    conditions = set_condition(status.conditions, type_, text, observed.stamp, status=status_value)
+    return replace(status, conditions=conditions)

@@ -1,0 +1,43 @@
+"""Asking about single nodes. They are not watched: on a large cluster that would cost more memory than all jobs, for a
+question that comes up only when a pod is overdue."""
+
+import asyncio
+from collections.abc import Iterable
+
+import msgspec
+
+from kdl_runtime.client.client import Client
+from kdl_runtime.codec.meta import PartialObject
+from kdl_runtime.errors import ApiError, NotFound
+from kdl_runtime.resources.registry import NODES
+from kdl_runtime.types import ObjectKey
+from kdl_workloads.engine.observed import NodeState
+from kdl_workloads.engine.pod import PodCondition
+
+
+class NodeStatus(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    conditions: tuple[PodCondition, ...] = ()
+
+
+class Node(PartialObject, frozen=True, gc=False, rename="camel", omit_defaults=True):
+    status: NodeStatus = NodeStatus()
+
+    @property
+    def ready(self) -> bool:
+        return any(condition.type == "Ready" and condition.status == "True" for condition in self.status.conditions)
+
+
+async def node_states(client: Client, names: Iterable[str]) -> dict[str, NodeState]:
+    """The state of each node; UNKNOWN where it may not be read."""
+    wanted = sorted(names)
+    return dict(zip(wanted, await asyncio.gather(*(_state(client, name) for name in wanted)), strict=True))
+
+
+async def _state(client: Client, name: str) -> NodeState:
+    try:
+        node = await client.get(NODES, ObjectKey("", name), as_=Node)
+    except NotFound:
+        return NodeState.LOST
+    except ApiError:
+        return NodeState.UNKNOWN
+    return NodeState.READY if node.ready else NodeState.LOST

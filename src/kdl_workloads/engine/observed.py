@@ -1,0 +1,74 @@
+"""What a decision is made from: one job, what exists of it, and the time. Values only; nothing here does I/O."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from kdl_runtime.codec.meta import PartialObject
+from kdl_runtime.types import Resource
+from kdl_workloads.dialects.base import Dialect, Texts
+from kdl_workloads.engine.pod import Pod
+from kdl_workloads.framework import Conventions, Framework
+from kdl_workloads.job import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A kind in one API group: the plugin says what the job needs, the dialect how it is written."""
+
+    framework: Framework
+    dialect: Dialect
+
+    @property
+    def conventions(self) -> Conventions:
+        return self.framework.conventions[self.dialect.api_version]
+
+    @property
+    def texts(self) -> Texts:
+        return self.dialect.texts
+
+    @property
+    def resource(self) -> Resource:
+        return self.framework.resource(self.dialect.api_version)
+
+
+class NodeState(StrEnum):
+    """UNKNOWN: the operator may not read nodes, or could not."""
+
+    READY = "Ready"
+    LOST = "Lost"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The API server has refused a child of the job. Nothing is created before ``until``; ``message`` is shown.
+
+    ``fatal``: trying again cannot help (the object itself was refused), so the job fails.
+    """
+
+    message: str
+    until: datetime
+    fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """``pods`` and ``services`` are those that this very job (its UID) controls. ``nodes`` has the nodes that
+    ``lost.suspects`` named. ``problem`` is what is wrong with the spec where it cannot be carried out; the job is then
+    an outline without roles."""
+
+    workload: Workload
+    job: Job
+    now: datetime
+    pods: Sequence[Pod] = ()
+    services: Sequence[PartialObject] = ()
+    nodes: Mapping[str, NodeState] = field(default_factory=dict)
+    problem: str = ""
+    block: Block | None = None
+
+    @property
+    def stamp(self) -> datetime:
+        """Now as a status can hold it: whole seconds."""
+        return self.now.replace(microsecond=0)

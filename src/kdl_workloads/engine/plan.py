@@ -1,0 +1,48 @@
+"""What is to be done for one job: a value that ``apply`` carries out, and that extensions may add to before."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from kdl_workloads.engine.pod import Pod
+from kdl_workloads.job import JobStatus
+
+NORMAL = "Normal"
+WARNING = "Warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An event on the job, sent once the plan's status is stored."""
+
+    type: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """``grace_period_seconds`` 0 takes a pod from the API without its node's consent; None is the pod's own. The
+    delete applies to the object of this UID only."""
+
+    name: str
+    uid: str
+    grace_period_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``status`` is the whole new status, None where nothing changed. It is stored first: everything else happens only
+    after that, so that no pod is let go whose outcome could still be lost. ``release`` are pods from which the outcome
+    finalizer is taken. ``requeue_at``: when to look again without an event. The empty plan costs no request."""
+
+    status: JobStatus | None = None
+    notes: tuple[Note, ...] = ()
+    create_services: tuple[Mapping[str, Any], ...] = ()
+    create_pods: tuple[Mapping[str, Any], ...] = ()
+    release: tuple[Pod, ...] = ()
+    delete_pods: tuple[Delete, ...] = ()
+    delete_services: tuple[Delete, ...] = ()
+    delete_job: bool = False
+    requeue_at: datetime | None = None

@@ -1,0 +1,136 @@
+"""The part of a pod that the engine looks at, as a projection: frozen, shared, decoded from the watch's bytes.
+
+Fields are those of core/v1 Pod (https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/).
+"""
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from kdl_runtime.codec.meta import PartialObject
+from kdl_runtime.codec.times import parse_time
+
+OUTCOME_FINALIZER = "kdl.io/outcome"
+"""Holds every replica's pod until its outcome is in the stored status of its job, whoever deletes the pod."""
+
+
+class Terminated(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
+    exit_code: int = 0
+    signal: int | None = None
+    reason: str = ""
+    message: str = ""
+    finished_at: str | None = None
+
+    @property
+    def ended_at(self) -> datetime | None:
+        return _time(self.finished_at)
+
+
+class ContainerState(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
+    terminated: Terminated | None = None
+
+
+class ContainerStatus(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
+    name: str = ""
+    restart_count: int = 0
+    state: ContainerState = ContainerState()
+
+
+class PodCondition(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    last_transition_time: str | None = None
+
+
+class PodSpec(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
+    node_name: str = ""
+    restart_policy: str = ""
+
+
+class PodStatus(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
+    phase: str = "Pending"
+    reason: str = ""
+    message: str = ""
+    conditions: tuple[PodCondition, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
+    container_statuses: tuple[ContainerStatus, ...] = ()
+
+
+class Pod(PartialObject, frozen=True, gc=False, rename="camel", omit_defaults=True):
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
+
+    @property
+    def uid(self) -> str:
+        return self.metadata.uid
+
+    @property
+    def held(self) -> bool:
+        """Whether our finalizer is still on it."""
+        return OUTCOME_FINALIZER in self.metadata.finalizers
+
+    @property
+    def terminating(self) -> bool:
+        return self.metadata.deletion_timestamp is not None
+
+    @property
+    def killed_at(self) -> datetime | None:
+        """When its grace period is over; None if nobody has deleted it."""
+        return _time(self.metadata.deletion_timestamp)
+
+    @property
+    def deleted_at(self) -> datetime | None:
+        """When the delete was asked for: the API server keeps ``deletionTimestamp`` at that moment plus the grace
+        period, also when the grace period is shortened afterwards."""
+        killed_at = self.killed_at
+        return killed_at and killed_at - timedelta(seconds=self.metadata.deletion_grace_period_seconds or 0)
+
+    @property
+    def ended(self) -> bool:
+        return self.status.phase in ("Succeeded", "Failed")
+
+    @property
+    def active(self) -> bool:
+        """It runs and nobody has deleted it."""
+        return self.status.phase == "Running" and not self.terminating
+
+    @property
+    def ready_at(self) -> datetime | None:
+        """Since when it is ready; None while it is not."""
+        ready = self.condition("Ready")
+        return _time(ready.last_transition_time) if ready is not None and ready.status == "True" else None
+
+    @property
+    def containers(self) -> tuple[ContainerStatus, ...]:
+        """Init containers first, as they run."""
+        return self.status.init_container_statuses + self.status.container_statuses
+
+    @property
+    def restart_count(self) -> int:
+        """Restarts of its containers by the kubelet."""
+        return sum(container.restart_count for container in self.containers)
+
+    def condition(self, type_: str) -> PodCondition | None:
+        return next((condition for condition in self.status.conditions if condition.type == type_), None)
+
+    def terminated(self, container: str) -> Terminated | None:
+        """How the named container ended; None while it has not, or when there is none of that name."""
+        return next((c.state.terminated for c in self.status.container_statuses if c.name == container), None)
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When its last container ended; None if none did."""
+        ends = [
+            _time(container.state.terminated.finished_at) for container in self.containers if container.state.terminated
+        ]
+        return max((end for end in ends if end is not None), default=None)
+
+
+def _time(text: str | None) -> datetime | None:
+    return parse_time(text) if text else None

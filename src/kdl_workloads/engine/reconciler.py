@@ -1,0 +1,194 @@
+"""The reconciler of the jobs of one kind in one API group: read, decide, apply."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from kdl_runtime.cache.informer import Informer
+from kdl_runtime.client.client import Client
+from kdl_runtime.clock import Clock
+from kdl_runtime.codec.meta import PartialObject
+from kdl_runtime.errors import Conflict, NotFound
+from kdl_runtime.types import ObjectKey, Request, Result, parse_api_version
+from kdl_workloads.api.podtemplate import template_errors
+from kdl_workloads.dialects.base import SpecError
+from kdl_workloads.engine.apply import Applier, JobGoneError, Recorder
+from kdl_workloads.engine.blocks import Blocks
+from kdl_workloads.engine.decide import decide
+from kdl_workloads.engine.lost import suspects
+from kdl_workloads.engine.metrics import JobMetrics, JobView
+from kdl_workloads.engine.nodes import node_states
+from kdl_workloads.engine.observed import Observed, Workload
+from kdl_workloads.engine.plan import Plan
+from kdl_workloads.engine.pod import Pod
+from kdl_workloads.job import Job, JobStatus
+
+JOB_INDEX = "job"
+PAUSE = 0.2
+"""Seconds. The change that made a conflict is on its way through the watch."""
+MIN_WAIT = 0.001
+"""Seconds. A time that has come while the plan was carried out still needs another look."""
+MAX_ERRORS = 3
+"""Errors of pod templates that are told at once."""
+
+
+def job_index(child: PartialObject) -> Iterable[str]:
+    """Kind, namespace and name of the job that controls a pod or service. By name and not by UID, so that what a job
+    of the same name has left behind is found too."""
+    owner = child.metadata.controller
+    if owner is None:
+        return ()
+    group, _ = parse_api_version(owner.api_version)
+    return (_index_value(group, owner.kind, child.metadata.namespace, owner.name),)
+
+
+def _index_value(*parts: str) -> str:
+    return "/".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is read from the cache. ``pods`` and ``services`` have the index ``JOB_INDEX``."""
+
+    jobs: Informer[JobView]
+    pods: Informer[Pod]
+    services: Informer[PartialObject]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a reconciler works with, the same for all kinds."""
+
+    client: Client
+    events: Recorder
+    clock: Clock
+    metrics: JobMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """What the pod templates of one generation of a job are worth."""
+
+    uid: str
+    generation: int
+    problem: str
+
+
+class JobReconciler:
+    """``reconcile`` is what a controller calls. What it keeps in memory may be lost: refusals, and checked specs."""
+
+    def __init__(self, workload: Workload, sources: Sources, services: Services) -> None:
+        self._workload = workload
+        self._sources = sources
+        self._services = services
+        self._applier = Applier(services.client, services.events, workload, self._stored)
+        self._blocks = Blocks(services.clock)
+        self._checks: dict[Request, _Check] = {}
+
+    async def reconcile(self, request: Request) -> Result | None:
+        obj = self._sources.jobs.object(request)
+        if obj is None:
+            self._forget(request)
+            await self._release_orphans(request, self._pods(request))
+            return None
+        job, problem = self._decode(request, obj)
+        observed = await self._observe(job, problem)
+        plan = decide(observed)
+        try:
+            refusal = await self._applier.apply(obj, observed, plan)
+        except Conflict:
+            return Result(requeue_after=PAUSE)
+        except JobGoneError:
+            return None
+        if refusal is not None:
+            self._blocks.add(job, refusal)
+            return Result(requeue_after=PAUSE)
+        self._remember(request, job, plan)
+        return self._result(plan)
+
+    def _decode(self, request: Request, obj: Mapping[str, Any]) -> tuple[Job, str]:
+        """The job, and what is wrong with it; with a problem the job is but an outline."""
+        dialect = self._workload.dialect
+        try:
+            job = dialect.decode(obj, self._workload.framework)
+        except SpecError as error:
+            return dialect.outline(obj), str(error)
+        if job.status.finished or job.deleting or not dialect.manages(job):
+            return job, ""
+        check = self._checks.get(request)
+        if check is None or (check.uid, check.generation) != (job.uid, job.generation):
+            check = _Check(job.uid, job.generation, self._template_problem(job))
+            self._checks[request] = check
+        return (job, "") if not check.problem else (dialect.outline(obj), check.problem)
+
+    def _template_problem(self, job: Job) -> str:
+        field = f"spec.{self._workload.framework.replica_specs_field}"
+        errors = (
+            error
+            for role, spec in job.roles.items()
+            for error in template_errors(spec.template, f"{field}.{role}.template")
+        )
+        return "; ".join(islice(errors, MAX_ERRORS))
+
+    async def _observe(self, job: Job, problem: str) -> Observed:
+        now = self._services.clock.now()
+        pods = self._pods(job.key)
+        own = [pod for pod in pods if _is_owned(pod, job.uid)]
+        if len(own) < len(pods):
+            await self._release_orphans(job.key, [pod for pod in pods if not _is_owned(pod, job.uid)])
+        services = self._sources.services.by_index(JOB_INDEX, self._index_value(job.key))
+        return Observed(
+            workload=self._workload,
+            job=job,
+            now=now,
+            pods=own,
+            services=[service for service in services if _is_owned(service, job.uid)],
+            nodes=await node_states(self._services.client, suspects(own, now)),
+            problem=problem,
+            block=self._blocks.of(job),
+        )
+
+    async def _release_orphans(self, request: Request, pods: Sequence[Pod]) -> None:
+        """Let pods go whose job is gone: nothing keeps their outcome. The API server is asked first, because a cache
+        that lags would show the same."""
+        held = [pod for pod in pods if pod.held]
+        if not held:
+            return
+        try:
+            job = await self._services.client.get(self._workload.resource, request, as_=PartialObject)
+        except NotFound:
+            await self._applier.release(held)
+            return
+        await self._applier.release([pod for pod in held if not _is_owned(pod, job.metadata.uid)])
+
+    def _pods(self, request: Request) -> list[Pod]:
+        return self._sources.pods.by_index(JOB_INDEX, self._index_value(request))
+
+    def _index_value(self, key: ObjectKey) -> str:
+        resource = self._workload.resource
+        return _index_value(resource.group, resource.kind, key.namespace, key.name)
+
+    def _stored(self, obj: Mapping[str, Any], observed: Observed, status: JobStatus) -> None:
+        self._services.metrics.record(obj, observed.job, status, observed.pods)
+
+    def _remember(self, request: Request, job: Job, plan: Plan) -> None:
+        if (plan.status or job.status).finished:
+            self._forget(request)
+        elif plan.create_pods or plan.create_services:
+            self._blocks.clear(request)
+
+    def _forget(self, request: Request) -> None:
+        self._blocks.clear(request)
+        self._checks.pop(request, None)
+
+    def _result(self, plan: Plan) -> Result | None:
+        if plan.requeue_at is None:
+            return None
+        wait = (plan.requeue_at - self._services.clock.now()).total_seconds()
+        return Result(requeue_after=max(wait, MIN_WAIT))
+
+
+def _is_owned(child: PartialObject, uid: str) -> bool:
+    owner = child.metadata.controller
+    return owner is not None and owner.uid == uid

@@ -1,0 +1,135 @@
+"""The pods of a job by the place they hold: role and index."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from kdl_workloads.engine.lost import is_lost
+from kdl_workloads.engine.observed import Observed
+from kdl_workloads.engine.outcome import Outcome, outcome
+from kdl_workloads.engine.pod import Pod
+from kdl_workloads.engine.restart import is_replaced
+from kdl_workloads.framework import Framework, RoleState
+from kdl_workloads.job import Job, JobStatus, ReplicaStatus, RestartPolicy
+
+Slot = tuple[str, int]
+"""Role and index."""
+
+_KUBELET_RESTARTS = frozenset({RestartPolicy.ALWAYS, RestartPolicy.ON_FAILURE})
+_TAKEN_AWAY = frozenset({Outcome.FAILED, Outcome.DISRUPTED, Outcome.LOST})
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A pod in its place. ``replaced``: it has ended and makes way for a new one. ``restarts``: of its containers,
+    where the role's policy leaves restarts to the kubelet, else 0."""
+
+    role: str
+    index: int
+    pod: Pod
+    outcome: Outcome
+    replaced: bool
+    restarts: int
+
+    @property
+    def failed_for_good(self) -> bool:
+        return self.outcome is Outcome.FAILED and not self.replaced
+
+    @property
+    def restarting(self) -> bool:
+        """It is replaced because it failed, or was taken away; not because somebody deleted it."""
+        return self.replaced and self.outcome in _TAKEN_AWAY
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """``wanted`` has at most one pod per place, since names are deterministic. ``surplus`` are pods of this job's roles
+    beyond their count."""
+
+    wanted: Mapping[Slot, Replica]
+    surplus: tuple[Replica, ...] = ()
+
+    def of(self, role: str) -> list[Replica]:
+        return [replica for replica in self.wanted.values() if replica.role == role]
+
+    def all(self) -> list[Replica]:
+        return [*self.wanted.values(), *self.surplus]
+
+
+def assign(observed: Observed) -> Replicas:
+    """Each pod in its place. Pods of the job that are no replicas (an extension's) are left out."""
+    wanted: dict[Slot, Replica] = {}
+    surplus: list[Replica] = []
+    for pod in observed.pods:
+        place = slot(observed.job, observed.workload.framework, pod.name)
+        if place is None:
+            continue
+        replica = _replica(observed, place, pod)
+        if is_wanted(observed.job, place):
+            wanted[place] = replica
+        else:
+            surplus.append(replica)
+    return Replicas(wanted, tuple(surplus))
+
+
+def slot(job: Job, framework: Framework, name: str) -> Slot | None:
+    """The place that a pod or service of this name holds, by the inverse of ``Job.child_name``; None for any other."""
+    digits = name.rpartition("-")[2]
+    if not (digits.isascii() and digits.isdecimal()):
+        return None
+    index = int(digits)
+    return next(((role.name, index) for role in framework.roles if job.child_name(role.name, index) == name), None)
+
+
+def is_wanted(job: Job, place: Slot) -> bool:
+    role, index = place
+    return role in job.roles and index < job.roles[role].replicas
+
+
+def count(job: Job, status: JobStatus, replicas: Replicas) -> dict[str, RoleState]:
+    """How each role stands, for the rules of the kind. A pod that is being deleted is neither active nor failed."""
+    return {role: _role_state(job, role, status, replicas.of(role)) for role in job.roles}
+
+
+def replica_statuses(job: Job, status: JobStatus, states: Mapping[str, RoleState]) -> dict[str, ReplicaStatus]:
+    """The counts as the status shows them: ``failed`` has every pod that has failed and is still in its place."""
+    return {
+        role: ReplicaStatus(
+            active=state.active,
+            succeeded=len(_within(state.succeeded_indexes, state.replicas)),
+            failed=state.failed + state.restarting,
+            restarts=_of(status, role).restarts,
+            succeeded_indexes=state.succeeded_indexes,
+            selector=_of(status, role).selector,
+        )
+        for role, state in states.items()
+        if role in job.roles
+    }
+
+
+def _replica(observed: Observed, place: Slot, pod: Pod) -> Replica:
+    role, index = place
+    workload, spec = observed.workload, observed.job.roles.get(role)
+    lost = is_lost(pod, observed.nodes, observed.now)
+    how = outcome(pod, workload.conventions.container, lost=lost)
+    replaced = spec is not None and is_replaced(how, spec.restart_policy, pod, workload)
+    restarts = pod.restart_count if spec is not None and spec.restart_policy in _KUBELET_RESTARTS else 0
+    return Replica(role, index, pod, how, replaced, restarts)
+
+
+def _role_state(job: Job, role: str, status: JobStatus, replicas: Iterable[Replica]) -> RoleState:
+    replicas = list(replicas)
+    return RoleState(
+        replicas=job.roles[role].replicas,
+        active=sum(replica.pod.active and replica.outcome is Outcome.NONE for replica in replicas),
+        succeeded_indexes=_of(status, role).succeeded_indexes,
+        failed=sum(replica.failed_for_good for replica in replicas),
+        restarting=sum(replica.restarting for replica in replicas),
+    )
+
+
+def _of(status: JobStatus, role: str) -> ReplicaStatus:
+    return status.replicas.get(role, ReplicaStatus())
+
+
+def _within(indexes: Iterable[int], replicas: int) -> list[int]:
+    return [index for index in indexes if index < replicas]

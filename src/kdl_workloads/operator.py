@@ -1,0 +1,127 @@
+"""Wiring: which watches and controllers an operator consists of."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+
+from kdl_runtime.cache.cache import Cache
+from kdl_runtime.cache.event import Event
+from kdl_runtime.cache.informer import Informer
+from kdl_runtime.cache.spec import WatchSpec
+from kdl_runtime.codec.meta import PartialObject
+from kdl_runtime.controller.controller import Controller
+from kdl_runtime.controller.options import ControllerOptions
+from kdl_runtime.errors import NotSyncedError
+from kdl_runtime.resources.registry import PODS, SERVICES
+from kdl_runtime.types import Resource
+from kdl_workloads.dialects.base import Dialect
+from kdl_workloads.dialects.registry import dialect_for
+from kdl_workloads.engine.metrics import JobMetrics, JobView
+from kdl_workloads.engine.observed import Workload
+from kdl_workloads.engine.pod import Pod
+from kdl_workloads.engine.reconciler import JOB_INDEX, JobReconciler, Services, Sources, job_index
+from kdl_workloads.framework import Framework
+from kdl_workloads.frameworks import registry
+
+if TYPE_CHECKING:
+    from kdl_runtime.manager.manager import Manager
+
+P = TypeVar("P", bound=PartialObject)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorOptions:
+    """``workloads``: which kinds to run, by the rules of ``frameworks.registry.enabled``. ``namespaces``: only jobs in
+    these; empty means all. ``max_concurrent_reconciles``: jobs of one kind that are worked on at the same time; they
+    share one process, so more helps only while requests are slow. ``plugins``: kinds by name, None for the built-in
+    ones and those of installed packages."""
+
+    workloads: str = registry.AUTO
+    namespaces: tuple[str, ...] = ()
+    max_concurrent_reconciles: int = 8
+    plugins: Mapping[str, Framework] | None = None
+
+
+def build(manager: "Manager", options: OperatorOptions, served: Collection[Resource]) -> list[Controller]:
+    """Declare the watches, add one controller per kind and API group to the manager, and a readiness check that every
+    watch has its first list. ``served`` is what the API server serves now: a kind whose CRD comes later is run from the
+    next start on. Gives the controllers, named ``<kind in lower case>-<dialect>``."""
+    known = registry.frameworks() if options.plugins is None else options.plugins
+    workloads = [
+        Workload(framework, dialect_for(version))
+        for framework, version in registry.enabled(options.workloads, served, known)
+    ]
+    _log_missing(workloads, known)
+    services = Services(manager.client, manager.events, manager.clock, JobMetrics(manager.metrics.registry))
+    controllers = [_controller(manager.cache, workload, services, options) for workload in workloads]
+    for controller in controllers:
+        manager.add(controller)
+    manager.add_ready_check("watches", lambda: check_synced(manager.cache))
+    return controllers
+
+
+def check_synced(cache: Cache) -> None:
+    """NotSyncedError naming the watches that have no complete first list yet."""
+    late = [str(informer.spec) for informer in cache.informers if not informer.synced]
+    if late:
+        raise NotSyncedError(f"waiting for the first list of {', '.join(late)}")
+
+
+def needs_reconcile(event: Event[PartialObject]) -> bool:
+    """Drops updates of a job's status alone. They are this operator's own, and what follows from one has been done in
+    the pass that wrote it."""
+    if event.old is None or event.new is None:
+        return True
+    old, new = event.old.metadata, event.new.metadata
+    return (old.generation, old.deletion_timestamp, old.labels, old.annotations) != (
+        new.generation,
+        new.deletion_timestamp,
+        new.labels,
+        new.annotations,
+    )
+
+
+def _controller(cache: Cache, workload: Workload, services: Services, options: OperatorOptions) -> Controller:
+    jobs = cache.declare(WatchSpec(workload.resource, JobView, namespaces=options.namespaces))
+    sources = Sources(
+        jobs,
+        pods=_children(cache, WatchSpec(PODS, Pod), workload.dialect, options),
+        services=_children(cache, WatchSpec(SERVICES), workload.dialect, options),
+    )
+    reconciler = JobReconciler(workload, sources, services)
+    kind = workload.framework.kind
+    services.metrics.add_kind(kind, jobs.list)
+    jobs.add_handler(lambda event: services.metrics.count_deleted(kind) if event.new is None else None)
+    name = f"{kind.lower()}-{workload.dialect.name}"
+    controller_options = ControllerOptions(max_concurrent_reconciles=options.max_concurrent_reconciles)
+    controller = Controller(name, reconciler.reconcile, controller_options)
+    return controller.for_(jobs, needs_reconcile).owns(sources.pods).owns(sources.services)
+
+
+def _children(cache: Cache, spec: WatchSpec[P], dialect: Dialect, options: OperatorOptions) -> Informer[P]:
+    """The watch on the pods or services of all jobs of a dialect: those with its labels and no others."""
+    return cache.declare(
+        replace(
+            spec,
+            name=f"{spec.resource.plural}-{dialect.name}",
+            namespaces=options.namespaces,
+            label_selector=dialect.job_selector(),
+            indexes={JOB_INDEX: job_index},
+        )
+    )
+
+
+def _log_missing(workloads: Collection[Workload], known: Mapping[str, Framework]) -> None:
+    run = {(workload.framework.kind, workload.dialect.api_version) for workload in workloads}
+    for kind, framework in known.items():
+        for version in framework.conventions:
+            if (kind, version) not in run:
+                log.info(
+                    "kind is not run", kind=kind, version=version, reason="not selected, or its CRD is not installed"
+                )
+    if not workloads:
+        log.warning("no kind is run: apply the output of `kdl crds`, then restart the operator")
