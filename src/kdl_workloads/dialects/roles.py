@@ -28,7 +28,7 @@ def decode_roles(spec: Mapping[str, Any], framework: Framework, conventions: Con
             raise SpecError(f"{path}.{key}", f"is given twice, also as {by_role[role.name][0]}: keep one of them")
         by_role[role.name] = (key, value or {})
     for name in sorted(conventions.required - by_role.keys()):
-        raise SpecError(f"{path}.{name}", f"is required: a {framework.kind} has exactly one {name}")
+        raise SpecError(f"{path}.{name}", f"is required: every {framework.kind} has one {name}")
     return {
         role.name: _decode_role(role, f"{path}.{by_role[role.name][0]}", by_role[role.name][1], conventions)
         for role in framework.roles
@@ -83,11 +83,11 @@ def check_names(name: str, roles: Mapping[str, ReplicaSpec]) -> None:
             "metadata.name",
             f"is {name!r} and must be lower-case letters, digits and '-', begin with a letter and end with no '-'",
         )
-    for role, spec in roles.items():
-        longest = f"{name}-{role.lower()}-{max(spec.replicas - 1, 0)}"
-        if len(longest) > MAX_LABEL:
-            excess = len(longest) - MAX_LABEL
-            raise SpecError(
-                "metadata.name",
-                f"is {excess} characters too long: the pod {longest} would have {len(longest)}, and {MAX_LABEL} fit",
-            )
+    pods = [f"{name}-{role.lower()}-{max(spec.replicas - 1, 0)}" for role, spec in roles.items()]
+    longest = max(pods, key=len, default=name)
+    if len(longest) > MAX_LABEL:
+        raise SpecError(
+            "metadata.name",
+            f"is too long by {len(longest) - MAX_LABEL}: its pod {longest} would have {len(longest)} characters, "
+            f"and {MAX_LABEL} fit",
+        )
