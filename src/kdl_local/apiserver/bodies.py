@@ -1,9 +1,10 @@
-"""Decoding of request bodies: JSON and YAML."""
+"""Decoding of request bodies: JSON, YAML, and protobuf for built-in kinds."""
 
 from typing import Any
 
 import yaml
 
+from kdl_local.apiserver import protobuf
 from kdl_local.apiserver.request import Request
 from kdl_local.apiserver.types import Object
 from kdl_runtime.codec.json import DecodeError, decode
@@ -35,9 +36,11 @@ def decode_body(request: Request) -> Any:
         return decode_json(request.body)
     if media in _YAML:
         return decode_yaml(request.body)
+    if media == protobuf.CONTENT_TYPE:
+        return protobuf.decode_protobuf(request.body)
     raise UnsupportedMediaType(
         "the body of the request was in an unknown format - accepted media types include: "
-        f"application/json, application/yaml (this one is {media})"
+        f"application/json, application/yaml, {protobuf.CONTENT_TYPE} (this one is {media})"
     )
 
 
