@@ -121,22 +121,24 @@ def storage_version_hash(item: ResourceType) -> str:
     return digest[:12]
 
 
-def _subresource_kind(item: ResourceType, name: str) -> GroupVersionKind:
+def subresource_kind(item: ResourceType, name: str) -> GroupVersionKind:
+    """The kind that a subresource takes and gives, such as Scale; most take that of the type itself."""
     return _SUBRESOURCE_KINDS.get(name, item.gvk)
 
 
-def _subresource_verbs(name: str) -> list[str]:
+def subresource_verbs(name: str) -> list[str]:
+    """The verbs of a subresource, sorted."""
     return list(_SUBRESOURCE_VERBS.get(name, ("get",)))
 
 
 def _legacy_subresource(item: ResourceType, name: str) -> dict[str, Any]:
-    kind = _subresource_kind(item, name)
+    kind = subresource_kind(item, name)
     entry: dict[str, Any] = {
         "name": f"{item.resource.plural}/{name}",
         "singularName": "",
         "namespaced": item.namespaced,
         "kind": kind.kind,
-        "verbs": _subresource_verbs(name),
+        "verbs": subresource_verbs(name),
     }
     if (kind.group, kind.version) != (item.resource.group, item.resource.version):
         entry |= {"group": kind.group, "version": kind.version}
@@ -182,8 +184,8 @@ def _aggregated_resource(item: ResourceType) -> dict[str, Any]:
         entry["subresources"] = [
             {
                 "subresource": name,
-                "responseKind": _kind(_subresource_kind(item, name)),
-                "verbs": _subresource_verbs(name),
+                "responseKind": _kind(subresource_kind(item, name)),
+                "verbs": subresource_verbs(name),
             }
             for name in sorted(item.subresources)
         ]
