@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kdl_runtime.cache.spec import WatchSpec
     from kdl_runtime.client.client import Client
     from kdl_runtime.controller.controller import Controller, ControllerOptions
-    from kdl_runtime.controller.finalizers import finalizer
+    from kdl_runtime.controller.finalizers import Finalizer
     from kdl_runtime.controller.ownership import set_controller_reference
     from kdl_runtime.errors import TerminalError
     from kdl_runtime.events.recorder import EventRecorder
@@ -35,7 +35,7 @@ _MODULES = {
     "Result": "types",
     "TerminalError": "errors",
     "WatchSpec": "cache.spec",
-    "finalizer": "controller.finalizers",
+    "Finalizer": "controller.finalizers",
     "set_controller_reference": "controller.ownership",
 }
 
@@ -45,6 +45,7 @@ __all__ = [
     "Controller",
     "ControllerOptions",
     "EventRecorder",
+    "Finalizer",
     "Informer",
     "Manager",
     "ManagerOptions",
@@ -54,7 +55,6 @@ __all__ = [
     "Result",
     "TerminalError",
     "WatchSpec",
-    "finalizer",
     "set_controller_reference",
 ]
 

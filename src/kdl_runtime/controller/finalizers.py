@@ -1,8 +1,8 @@
 """Finalizers: what has to be done before an object may go.
 
 The contract is that of kube-rs (kube-runtime/src/finalizer.rs): once ``apply`` was ever started for an object, the
-object does not go before ``cleanup`` has succeeded. Both may be called many times and be cancelled at any point, so both
-must be idempotent. ``cleanup`` must not assume that ``apply`` has succeeded.
+object does not go before ``cleanup`` has succeeded. Both may be called many times and be cancelled at any point, so
+both must be idempotent. ``cleanup`` must not assume that ``apply`` has succeeded.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

@@ -42,14 +42,15 @@ _NOT_IN_NAMES = re.compile(r"[^a-z0-9.-]+")
 class EventRecorder:
     """Records events without ever making the caller wait or fail.
 
-    Up to 1000 events wait to be written; more are dropped and counted (``kdl_runtime_events_total``). Share one recorder:
-    repetitions are recognised by it. ``reporting_controller`` is a qualified name, ``instance`` says which process.
+    Up to 1000 events wait to be written; more are dropped and counted (``kdl_runtime_events_total``). Share one
+    recorder: it recognises repetitions. ``reporting_controller`` is a qualified name, ``instance`` says which process.
+    ``metrics`` may be set later, by who creates them.
     """
 
     def __init__(
         self, client: Client, clock: Clock, rng: random.Random, reporting_controller: str, instance: str
     ) -> None:
-        self.metrics = Metrics()
+        self.metrics: Metrics | None = None
         self._client = client
         self._clock = clock
         self._rng = rng
@@ -57,7 +58,6 @@ class EventRecorder:
         self._instance = instance or reporting_controller
         self._aggregator = Aggregator()
         self._queues: list[asyncio.Queue[Series]] = [asyncio.Queue(QUEUE_SIZE // WRITERS) for _ in range(WRITERS)]
-        self._created: set[str] = set()
         self._retrying = True
 
     def event(  # noqa: PLR0913  # the vocabulary of events.k8s.io/v1
@@ -115,7 +115,7 @@ class EventRecorder:
         try:
             queue.put_nowait(series)
         except asyncio.QueueFull:
-            self.metrics.events_emitted.labels("dropped").inc()
+            self._count("dropped")
 
     async def _keep_house(self) -> None:
         while True:
@@ -144,7 +144,7 @@ class EventRecorder:
                 self._lost(series, error)
                 return
             else:
-                self.metrics.events_emitted.labels("written").inc()
+                self._count("written")
                 return
 
     async def _write(self, series: Series) -> None:
@@ -163,8 +163,12 @@ class EventRecorder:
             # An earlier attempt came through without its answer.
             return
 
+    def _count(self, result: str) -> None:
+        if self.metrics is not None:
+            self.metrics.events_emitted.labels(result).inc()
+
     def _lost(self, series: Series, error: Exception) -> None:
-        self.metrics.events_emitted.labels("failed").inc()
+        self._count("failed")
         subject = series.subject
         regarding = dict(subject.regarding)
         log.warning("event is lost", reason=subject.reason, note=series.note, regarding=regarding, error=str(error))

@@ -1,7 +1,7 @@
 """Which events are written, and as what: pure bookkeeping of repetitions.
 
-The API is events.k8s.io/v1 (KEP-383): the first of its kind becomes an Event, and repetitions become its ``series``, which
-is written with the second one, then now and then. Two events are the same when type, action, reason, message, and the
+The API is events.k8s.io/v1 (KEP-383): the first of its kind becomes an Event, and repetitions become its ``series``,
+which is written with the second one, then now and then. Two events are the same when type, action, reason, message and
 objects are. Messages that vary without end would defeat that, so from the tenth message in ten minutes on they are
 combined, as the older API did.
 """

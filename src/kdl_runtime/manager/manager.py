@@ -1,0 +1,224 @@
+"""The manager: what the controllers of one process share, and the order in which everything starts and stops."""
+
+import asyncio
+import contextlib
+import platform
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from kdl_runtime.cache.cache import Cache
+from kdl_runtime.cache.collection import WatcherOptions
+from kdl_runtime.client.client import Client
+from kdl_runtime.clock import Clock, SystemClock
+from kdl_runtime.controller.controller import Controller, ControllerEnvironment
+from kdl_runtime.errors import KdlError
+from kdl_runtime.events.recorder import EventRecorder
+from kdl_runtime.manager.groups import FunctionRunnable, Runnable, RunnableGroup
+from kdl_runtime.manager.looplag import LoopLag
+from kdl_runtime.manager.memory import collector_paused
+from kdl_runtime.observe.health import Check, HealthChecks
+from kdl_runtime.observe.metrics import Metrics
+from kdl_runtime.serve.address import Address, parse_bind_address
+from kdl_runtime.serve.exposition import metrics_app
+from kdl_runtime.serve.probes import probe_app
+from kdl_runtime.serve.server import HttpServer
+
+log = structlog.get_logger(__name__)
+
+
+class ShutdownTimeoutError(KdlError):
+    """Not everything ended within the time that a graceful shutdown may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerOptions:
+    """Addresses are ``host:port`` or ``:port``; "0" means that nothing listens. Times in seconds.
+
+    ``graceful_shutdown_timeout``: for everything together; 0 cancels at once, a negative number waits without limit.
+    ``namespaces``: what watches are restricted to by who declares them; empty is all. ``cache_sync_timeout``: for the
+    first lists at the start. ``tune_gc``: set the garbage collector up for a large cache, which concerns the whole
+    process. ``event_source``: the reporting controller of events. ``watcher``: how watches behave.
+    """
+
+    metrics_bind_address: str = ":8080"
+    health_probe_bind_address: str = ":8081"
+    graceful_shutdown_timeout: float = 30.0
+    namespaces: tuple[str, ...] = ()
+    cache_sync_timeout: float = 120.0
+    tune_gc: bool = False
+    event_source: str = "kdl.io/operator"
+    watcher: WatcherOptions | None = None
+
+
+class Manager:
+    """Owns cache, events, metrics, servers and controllers of one process.
+
+    Start order: servers, cache (until it is synced), runnables, controllers. Stop order: runnables, controllers (which
+    finish what they have begun), cache, servers, and last the events, so that all others may still record some.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        options: ManagerOptions | None = None,
+        clock: Clock | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.client = client
+        self.options = options or ManagerOptions()
+        self.clock = clock or SystemClock()
+        self.rng = rng or random.Random()
+        metrics_address = parse_bind_address(self.options.metrics_bind_address)
+        probe_address = parse_bind_address(self.options.health_probe_bind_address)
+        self.metrics = Metrics(process=metrics_address is not None)
+        if client.metrics is None:
+            client.metrics = self.metrics
+        self.cache = Cache(client, self.clock, self.rng, self.metrics, self.options.watcher)
+        self.events = EventRecorder(client, self.clock, self.rng, self.options.event_source, platform.node())
+        self.events.metrics = self.metrics
+        self._healthz, self._readyz = HealthChecks(), HealthChecks()
+        self._healthz.add("watches", self.cache.check_alive)
+        self._readyz.add("cache", self._check_synced)
+        self._controllers: dict[str, Controller] = {}
+        self._metrics_server = HttpServer(metrics_app(self.metrics), metrics_address) if metrics_address else None
+        probes = {"/healthz": self._healthz, "/readyz": self._readyz}
+        self._probe_server = HttpServer(probe_app(probes), probe_address) if probe_address else None
+        self._recorder_group = RunnableGroup("events")
+        self._recorder_group.add(self.events)
+        self._others = RunnableGroup("others")
+        self._leaders = RunnableGroup("leader election")
+        if metrics_address:
+            self._others.add(LoopLag(self.clock, self.metrics.loop_lag))
+        self._stop = asyncio.Event()
+        self._started = asyncio.Event()
+        self._ran = False
+        self._failure: BaseException | None = None
+
+    # --- what runs -----------------------------------------------------------------------------------------------
+
+    def add(
+        self, runnable: Controller | Runnable | Callable[[], Awaitable[None]], *, leader_election: bool = True
+    ) -> None:
+        """Run a controller, an object with ``run``, or a coroutine function.
+
+        ``leader_election`` False starts it before, and beside, what only a leader may do; controllers always belong to
+        the leader. ValueError for a second controller of a name: metrics and logs could not tell them apart.
+        """
+        if isinstance(runnable, Controller):
+            if runnable.name in self._controllers:
+                raise ValueError(f"there is a controller named {runnable.name!r} already: give this one another name")
+            runnable.attach(ControllerEnvironment(self.clock, self.rng, self.metrics))
+            self._controllers[runnable.name] = runnable
+            self._leaders.add(runnable)
+            return
+        group = self._leaders if leader_election else self._others
+        group.add(FunctionRunnable(runnable) if callable(runnable) else runnable)
+
+    def add_health_check(self, name: str, check: Check) -> None:
+        """Fail ``/healthz`` while ``check`` raises: the kubelet then restarts the container."""
+        self._healthz.add(name, check)
+
+    def add_ready_check(self, name: str, check: Check) -> None:
+        """Fail ``/readyz`` while ``check`` raises: services then send nothing here."""
+        self._readyz.add(name, check)
+
+    @property
+    def metrics_address(self) -> Address | None:
+        """Where metrics are served, with the real port; None when they are not."""
+        return self._metrics_server.address if self._metrics_server else None
+
+    @property
+    def probe_address(self) -> Address | None:
+        """Where health probes are served, with the real port; None when they are not."""
+        return self._probe_server.address if self._probe_server else None
+
+    async def wait_started(self) -> None:
+        """Until the servers listen, the cache is synced, and everything runs."""
+        await self._started.wait()
+
+    # --- life cycle ----------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Run until ``stop``, cancellation, or the failure of something that runs, and then stop everything in order.
+
+        Raises what has failed, and ShutdownTimeoutError when the stop took too long. Runs once.
+        """
+        if self._ran:
+            raise RuntimeError("a manager runs once: make another one")
+        self._ran = True
+        try:
+            await self._run_until_stopped()
+        finally:
+            await self._shut_down()
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Begin the orderly end; ``start`` returns when all is done. Calling it again, or early, is harmless."""
+        self._stop.set()
+
+    def _fail(self, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure = error
+        else:
+            log.error("something else failed as well", exc_info=error)
+        self._stop.set()
+
+    async def _run_until_stopped(self) -> None:
+        for server in (self._metrics_server, self._probe_server):
+            if server is not None:
+                await server.start()
+        self._recorder_group.start(self._fail)
+        with collector_paused() if self.options.tune_gc else contextlib.nullcontext():
+            await self.cache.start()
+            await self._until_stopped(self.cache.wait_synced(self.options.cache_sync_timeout))
+        if self._stop.is_set():
+            return
+        self._others.start(self._fail)
+        self._leaders.start(self._fail)
+        self._started.set()
+        log.info("manager started", controllers=sorted(self._controllers), watches=len(self.cache.informers))
+        await self._stop.wait()
+
+    async def _until_stopped(self, work: Awaitable[None]) -> None:
+        """Wait for ``work``, and give it up when the manager is stopped meanwhile."""
+        task = asyncio.ensure_future(work)
+        stopped = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
+        finally:
+            for pending in (task, stopped):
+                pending.cancel()
+            await asyncio.gather(task, stopped, return_exceptions=True)
+
+    async def _shut_down(self) -> None:
+        budget = self.options.graceful_shutdown_timeout
+        deadline = None if budget < 0 else self.clock.monotonic() + budget
+
+        def left() -> float | None:
+            return None if deadline is None else max(deadline - self.clock.monotonic(), 0.0)
+
+        late: list[str] = []
+        for group in (self._others, self._leaders):
+            late += await group.stop(left())
+        await self.cache.stop()
+        for server in (self._probe_server, self._metrics_server):
+            if server is not None:
+                await server.stop()
+        await self.events.flush(left())
+        await self._recorder_group.stop(left())
+        if late:
+            log.error("graceful shutdown took too long", budget=budget, cancelled=late)
+            if self._failure is None:
+                self._failure = ShutdownTimeoutError(
+                    f"these did not end within the graceful shutdown timeout of {budget:g} s: {', '.join(late)}"
+                )
+
+    def _check_synced(self) -> None:
+        if any(not informer.synced for informer in self.cache.informers):
+            raise KdlError(self.cache.unsynced_message(None))
