@@ -71,9 +71,7 @@ def enabled(
             continue
         versions = [version for version in framework.conventions if framework.resource(version) in served]
         if not versions and not auto:
-            raise RegistryError(
-                f"--workloads names {kind}, and its CRD is not installed: apply the output of `kdl crds`"
-            )
+            raise RegistryError(f"--workloads: the CRD of {kind} is not installed: apply the output of `kdl crds`")
         pairs += [(framework, version) for version in versions]
     return pairs
 

@@ -1,0 +1,82 @@
+"""Discovery of plugins, and the value of --workloads."""
+
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from kdl_runtime.types import Resource
+from kdl_workloads.framework import KUBEDL, KUBEFLOW
+from kdl_workloads.frameworks.registry import BUILT_IN, ENTRY_POINTS, RegistryError, enabled, frameworks
+
+PYTORCH, XGBOOST = BUILT_IN
+EVERYTHING = {framework.resource(version) for framework in BUILT_IN for version in (KUBEDL, KUBEFLOW)}
+ALL = {("PyTorchJob", KUBEDL), ("PyTorchJob", KUBEFLOW), ("XGBoostJob", KUBEDL), ("XGBoostJob", KUBEFLOW)}
+TORCH = {item for item in ALL if item[0] == "PyTorchJob"}
+XGB = ALL - TORCH
+
+
+def selected(selection: str, served: set[Resource]) -> set[tuple[str, str]]:
+    return {(framework.kind, version) for framework, version in enabled(selection, served, frameworks([]))}
+
+
+@pytest.mark.parametrize(
+    ("selection", "wanted"),
+    [
+        ("auto", ALL),
+        ("", ALL),
+        ("*", ALL),
+        ("PyTorchJob", TORCH),
+        ("pytorchjob", TORCH),
+        ("PyTorchJob,XGBoostJob", ALL),
+        (" PyTorchJob , XGBoostJob ", ALL),
+        ("-PyTorchJob", XGB),
+        ("*,-PyTorchJob", XGB),
+        ("-PyTorchJob,*", XGB),
+        ("auto,-XGBoostJob", TORCH),
+        ("PyTorchJob,-PyTorchJob", set()),
+        ("-PyTorchJob,-XGBoostJob", set()),
+    ],
+)
+def test_selection(selection: str, wanted: set[tuple[str, str]]) -> None:
+    assert selected(selection, EVERYTHING) == wanted
+
+
+@pytest.mark.parametrize("selection", ["auto", "XGBoostJob", "-PyTorchJob"])
+def test_only_what_is_served(selection: str) -> None:
+    assert selected(selection, {XGBOOST.resource(KUBEFLOW)}) == {("XGBoostJob", KUBEFLOW)}
+
+
+def test_nothing_is_served() -> None:
+    assert selected("auto", set()) == set()
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        ("TFJobb", "unknown kind 'TFJobb': use auto, *, PyTorchJob, XGBoostJob, or -Kind to leave one out"),
+        ("*,-Cron", "unknown kind 'Cron'"),
+        ("PyTorchJob", "the CRD of PyTorchJob is not installed: apply the output of `kdl crds`"),
+    ],
+)
+def test_a_selection_that_cannot_be_met(selection: str, message: str) -> None:
+    with pytest.raises(RegistryError) as error:
+        selected(selection, set())
+    assert message in str(error.value)
+
+
+def entry_point(value: str) -> EntryPoint:
+    return EntryPoint("mine", value, ENTRY_POINTS)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("no.such.module:X", "no.such.module:X does not load"),
+        ("pathlib:Path", "pathlib:Path lacks kind"),
+        ("kdl_workloads.frameworks.xgboost:XGBoost", "kind XGBoostJob exists already"),
+    ],
+)
+def test_a_plugin_that_cannot_be_used(value: str, message: str) -> None:
+    with pytest.raises(RegistryError) as error:
+        frameworks([entry_point(value)])
+    assert message in str(error.value)
