@@ -1,10 +1,13 @@
-"""Admission that needs to look at other objects: the namespace of a new object, the priority of a new pod."""
+"""Admission that needs to look at other objects: namespaces, the priority of a pod, the address of a service."""
 
 from typing import Any
 
+from kdl_local.apiserver.fields import FieldError, invalid_object
+from kdl_local.apiserver.services import HEADLESS, assign_cluster_ip
 from kdl_local.apiserver.statuses import forbidden, not_found
 from kdl_local.apiserver.storage import Store
 from kdl_local.apiserver.types import Object, ResourceType
+from kdl_runtime.errors import InternalError
 from kdl_runtime.types import ObjectKey, Resource
 
 NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
@@ -17,8 +20,25 @@ def admit_create(store: Store, type_: ResourceType, obj: Object) -> None:
     """Refuses or completes a new object, in place."""
     if type_.namespaced:
         _check_namespace(store, type_, obj)
-    if type_.resource.plural == "pods" and not type_.resource.group:
-        obj["spec"] = {**(obj.get("spec") or {}), **_priority(store, type_, obj)}
+    match type_.resource.group_resource:
+        case "pods":
+            obj["spec"] = {**(obj.get("spec") or {}), **_priority(store, type_, obj)}
+        case "services":
+            _assign_address(store, type_, obj)
+
+
+def _assign_address(store: Store, type_: ResourceType, service: Object) -> None:
+    services = store.collection(type_.storage_resource)
+    taken = {entry.object["spec"].get("clusterIP") for entry in services}
+    service["spec"] = dict(service.get("spec") or {})
+    address = service["spec"].get("clusterIP")
+    if address and address != HEADLESS and address in taken:
+        error = FieldError.invalid("spec.clusterIPs", [address], "provided IP is already allocated")
+        raise invalid_object(type_.gvk, service["metadata"].get("name", ""), [error])
+    try:
+        assign_cluster_ip(service, taken)
+    except ValueError as error:
+        raise InternalError(str(error)) from None
 
 
 def admit_delete(type_: ResourceType, name: str) -> None:

@@ -1,10 +1,12 @@
 """The API for what lives in the server's own process and has full rights: scheduler, nodes, collectors, tests."""
 
 from collections.abc import AsyncGenerator, Mapping
+from datetime import datetime
 from typing import Any
 
 from kdl_local.apiserver.cursor import Cursor
 from kdl_local.apiserver.deletion import DeleteOptions
+from kdl_local.apiserver.pods import PODS, bound
 from kdl_local.apiserver.registry import Registry, WriteOptions
 from kdl_local.apiserver.selection import Selection
 from kdl_local.apiserver.statuses import no_such_path
@@ -65,6 +67,16 @@ class Direct:
         key = ObjectKey(namespace, name)
         entry = self._registry.update(type_, key, lambda old: apply_merge(old, patch), options)
         return type_.from_storage(entry.object)
+
+    def bind(self, pod: Mapping[str, Any], node: str, now: datetime) -> Object:
+        """Assigns a pod to a node, as ``pods/binding`` does. Conflict if it has one, is being deleted, or is another
+        pod of that name.
+        """
+        type_ = self._type(PODS)
+        meta = pod["metadata"]
+        binding = {"metadata": {"uid": meta["uid"]}, "target": {"name": node}}
+        options = WriteOptions(subresource="binding", unconditional=True)
+        return self._registry.update(type_, _key(type_, meta), lambda old: bound(old, binding, now), options).object
 
     def delete(  # noqa: PLR0913 -- three name the object, and of the keywords a caller gives one or none
         self,

@@ -14,6 +14,7 @@ from kdl_runtime.codec.times import format_time
 from kdl_runtime.errors import BadRequest
 from kdl_runtime.types import GroupVersionKind, Resource
 
+PODS = Resource("", "v1", "Pod", "pods")
 _BINDING = GroupVersionKind("", "v1", "Binding")
 _BINDINGS = Resource("", "v1", "Binding", "pods/binding")
 _SCHEDULED = "PodScheduled"

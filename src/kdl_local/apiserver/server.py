@@ -11,8 +11,9 @@ from kdl_local.apiserver.custom import CustomResources
 from kdl_local.apiserver.direct import Direct
 from kdl_local.apiserver.faults import Faults, NoFaults
 from kdl_local.apiserver.logs import LogProvider
+from kdl_local.apiserver.openapi import OpenApi
 from kdl_local.apiserver.registry import Registry
-from kdl_local.apiserver.request import JSON, TEXT, Request, Response, error_response
+from kdl_local.apiserver.request import TEXT, Request, Response, error_response
 from kdl_local.apiserver.reviews import is_review, review
 from kdl_local.apiserver.routes import Route, parse_route
 from kdl_local.apiserver.statuses import method_not_allowed, no_such_path
@@ -67,6 +68,7 @@ class ApiServer:
         self._rng = rng
         self._verbs = Verbs(self.registry, clock)
         self._subresources = Subresources(self.registry, self._verbs, clock)
+        self._openapi = OpenApi(self.types)
         self._custom = CustomResources(self.types, self.registry, clock)
         bootstrap(self.direct)
 
@@ -151,10 +153,15 @@ class ApiServer:
             return Response(200, b"ok", TEXT)
         if path == "/version":
             return Response(200, encode(self._version()))
+        if first == "openapi":
+            text = self._openapi.document(path)
+            if text is None:
+                raise no_such_path()
+            return Response(200, text)
         found = discovery.document(self.types, path, accept)
         if found is None:
             raise no_such_path()
-        return Response(200, encode(found), discovery.content_type(path, accept) or JSON)
+        return Response(200, encode(found), discovery.content_type(path, accept))
 
     def _version(self) -> dict[str, str]:
         major, minor = self.options.version

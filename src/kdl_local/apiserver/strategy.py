@@ -58,6 +58,8 @@ def prepare_for_update(type_: ResourceType, new: Object, old: Object, subresourc
         new = _with_field_of(new, old, "status")
         if is_namespace(type_):
             new["spec"] = old.get("spec", {})
+        elif type_.resource.group_resource == "services":
+            new["spec"] = _kept_addresses(new.get("spec") or {}, old.get("spec") or {})
     new["metadata"] = _kept_metadata(new["metadata"], old["metadata"])
     if type_.has_generation:
         same = subresource == "binding" or same_intent(type_, new, old)
@@ -77,6 +79,13 @@ def _with_status_of(type_: ResourceType, new: Object, old: Object) -> Object:
     if not type_.custom:
         result["metadata"] = _with_field_of(new["metadata"], old["metadata"], "ownerReferences")
     return result
+
+
+def _kept_addresses(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    """A replaced service that does not speak of its addresses keeps them."""
+    if new.get("clusterIP") or "ExternalName" in (new.get("type"), old.get("type")):
+        return new
+    return {**new, **{name: old[name] for name in ("clusterIP", "clusterIPs") if name in old}}
 
 
 def _kept_metadata(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
