@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from kdl_runtime.cache.informer import Informer
     from kdl_runtime.cache.spec import WatchSpec
     from kdl_runtime.client.client import Client
-    from kdl_runtime.controller.controller import Controller, ControllerOptions
+    from kdl_runtime.controller.controller import Controller
     from kdl_runtime.controller.finalizers import Finalizer
+    from kdl_runtime.controller.options import ControllerOptions
     from kdl_runtime.controller.ownership import set_controller_reference
     from kdl_runtime.errors import TerminalError
     from kdl_runtime.events.recorder import EventRecorder
@@ -24,7 +25,7 @@ _MODULES = {
     "Cache": "cache.cache",
     "Client": "client.client",
     "Controller": "controller.controller",
-    "ControllerOptions": "controller.controller",
+    "ControllerOptions": "controller.options",
     "EventRecorder": "events.recorder",
     "Informer": "cache.informer",
     "Manager": "manager.manager",

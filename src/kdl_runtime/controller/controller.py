@@ -9,17 +9,16 @@ from typing import Any, Self
 
 import structlog
 
-from kdl_runtime.backoff import BackoffPolicy
 from kdl_runtime.cache.event import Event
 from kdl_runtime.cache.informer import Informer
 from kdl_runtime.clock import Clock
 from kdl_runtime.controller.handlers import Handler, enqueue_owner, enqueue_self
+from kdl_runtime.controller.options import ControllerOptions
 from kdl_runtime.controller.predicates import Predicate
 from kdl_runtime.errors import ApiError, NotSyncedError, TerminalError, TransportError
 from kdl_runtime.observe.logging import Reconciliation, reconciliation
 from kdl_runtime.observe.metrics import ControllerMetrics, Metrics
-from kdl_runtime.queue.priority import LOW_PRIORITY, PriorityQueue
-from kdl_runtime.queue.ratelimit import DEFAULT_POLICY
+from kdl_runtime.queue.priority import PriorityQueue
 from kdl_runtime.queue.schedule import Item
 from kdl_runtime.types import Request, Resource, Result
 
@@ -32,29 +31,6 @@ It gets a key and not an event, since events are merged. What it raises is logge
 again with a growing delay; ``TerminalError`` is not tried again. ``Result(requeue_after=…)`` asks for another look,
 and None or ``Result()`` for none.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class ControllerOptions:
-    """All times in seconds.
-
-    ``max_concurrent_reconciles``: workers; one key is never with two of them. ``reconcile_timeout``: after it a
-    reconciler is cancelled and tried again, None lets it run. ``cache_sync_timeout``: how long the start may wait for
-    the first list of what is watched. ``backoff``: of a key that fails. ``initial_priority``: of the objects of the
-    first list, lower than that of events (0), so that what happens now does not wait for them. ``age_after``: when a
-    key that waits gets its turn whatever its priority.
-    """
-
-    max_concurrent_reconciles: int = 1
-    reconcile_timeout: float | None = None
-    cache_sync_timeout: float = 120.0
-    backoff: BackoffPolicy = DEFAULT_POLICY
-    initial_priority: int = LOW_PRIORITY
-    age_after: float = 30.0
-
-    def __post_init__(self) -> None:
-        if self.max_concurrent_reconciles < 1:
-            raise ValueError(f"max_concurrent_reconciles is {self.max_concurrent_reconciles}: it must be at least 1")
 
 
 @dataclass(frozen=True, slots=True)
