@@ -41,26 +41,27 @@ def load_provider_token(provider: Mapping[str, Any]) -> Credential:
     """The provider's token, renewed if it has expired. ConfigError if there is none."""
     # Importing the package takes 0.4 s, which only those who need it shall pay.
     from kubernetes.client import Configuration
-    from kubernetes.config import ConfigException
     from kubernetes.config.kube_config import KubeConfigLoader
 
     load: Any = KubeConfigLoader
-
     document = {
         "current-context": "this",
         "contexts": [{"name": "this", "context": {"cluster": "this", "user": "this"}}],
         "clusters": [{"name": "this", "cluster": {"server": "https://unused.invalid"}}],
-        "users": [{"name": "this", "user": {"auth-provider": dict(provider)}}],
+        # The loader puts a renewed token into the provider's settings, where the next call finds it.
+        "users": [{"name": "this", "user": {"auth-provider": provider}}],
     }
     configuration = Configuration()
     try:
         load(document).load_and_set(configuration)
-        authorization = str(configuration.api_key.get("authorization") or "")
-    except (ConfigException, ValueError, KeyError) as error:
-        raise ConfigError(f"the auth-provider {provider.get('name')!r} gives no token: {error}") from error
+    except Exception as error:
+        # Its HTTP, OAuth and parsing libraries all raise their own.
+        detail = " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(f"the auth-provider {provider.get('name')!r} gives no token: {detail}") from error
+    authorization = configuration.api_key.get("BearerToken")
     if not authorization:
         raise ConfigError(
             f"the auth-provider {provider.get('name')!r} gives no token: it may have expired, "
             "log in again or use an exec credential plugin"
         )
-    return Credential(authorization)
+    return Credential(str(authorization))
