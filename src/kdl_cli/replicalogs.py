@@ -19,6 +19,7 @@ from kdl_runtime.client.client import ListOptions
 from kdl_runtime.errors import ApiError, TransportError
 from kdl_runtime.resources.registry import PODS
 
+_DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 _MASTERS = ("Master", "Chief", "Launcher")
 
 
@@ -48,8 +49,8 @@ def leading(view: JobView) -> Selection:
 
 @dataclass(frozen=True, slots=True)
 class LogOptions:
-    """``container`` "" is the pod's only one, or its first. ``tail`` lines from the end, ``since`` seconds back; None
-    is everything that the node still has."""
+    """``container`` "" is the pod's default one (the annotation's, else the first). ``tail`` lines from the end,
+    ``since`` seconds back; None is everything that the node still has."""
 
     container: str = ""
     tail: int | None = None
@@ -57,10 +58,10 @@ class LogOptions:
     timestamps: bool = False
     follow: bool = False
 
-    @property
-    def query(self) -> tuple[tuple[str, str], ...]:
+    def query(self, container: str) -> tuple[tuple[str, str], ...]:
+        """The parameters of the log of one container of one pod."""
         pairs = (
-            ("container", self.container),
+            ("container", container),
             ("tailLines", "" if self.tail is None else str(self.tail)),
             ("sinceSeconds", "" if self.since is None else str(max(1, round(self.since)))),
             ("timestamps", "true" if self.timestamps else ""),
@@ -83,10 +84,16 @@ class Request:
         return Target(PODS, self.job.key.namespace, label_selector=view.selector())
 
 
+def chosen_container(pod: Mapping[str, Any], asked: str) -> str:
+    """The one that is asked for, else the one that the pod's annotation names, else its first."""
+    annotations = pod["metadata"].get("annotations") or {}
+    return asked or annotations.get(_DEFAULT_CONTAINER) or str(pod["spec"]["containers"][0]["name"])
+
+
 def started(pod: Mapping[str, Any], container: str) -> int | None:
     """How often the container has been started again, or None while it has not run and so has no log."""
     for status in (pod.get("status") or {}).get("containerStatuses") or ():
-        if container in ("", status["name"]):
+        if container == status["name"]:
             state = status.get("state") or {}
             ran = bool(state.get("running") or state.get("terminated") or status.get("restartCount"))
             return int(status.get("restartCount") or 0) if ran else None
@@ -98,7 +105,8 @@ async def print_logs(session: Session, request: Request) -> None:
     target = request.pods()
     listed = await session.client.list(PODS, target.namespace, ListOptions(label_selector=target.label_selector))
     pods = sort_replicas([pod for pod in listed if request.selection.matches(replica_of(pod))])
-    readable = [pod for pod in pods if started(pod, request.options.container) is not None]
+    container = request.options.container
+    readable = [pod for pod in pods if started(pod, chosen_container(pod, container)) is not None]
     if not readable:
         raise CliError(_nothing(request, pods))
     for pod in readable:
@@ -120,7 +128,7 @@ async def follow_logs(session: Session, request: Request) -> None:
     async with asyncio.TaskGroup() as group:
 
         def take(pod: Mapping[str, Any]) -> None:
-            run = started(pod, request.options.container)
+            run = started(pod, chosen_container(pod, request.options.container))
             identity = (pod["metadata"]["uid"], run if run is not None else -1)
             if run is None or identity in seen or not request.selection.matches(replica_of(pod)):
                 return
@@ -153,9 +161,10 @@ async def _print(session: Session, request: Request, pod: Mapping[str, Any]) -> 
     metadata = pod["metadata"]
     source = str(replica_of(pod) or metadata["name"])
     path = PODS.path(metadata["namespace"], metadata["name"], "log")
+    query = request.options.query(chosen_container(pod, request.options.container))
     splitter = LineSplitter()
     try:
-        async with session.client.stream_path(path, request.options.query) as chunks:
+        async with session.client.stream_path(path, query) as chunks:
             async for chunk in chunks:
                 for line in splitter.feed(chunk):
                     request.emit(source, line)

@@ -1,0 +1,100 @@
+"""``kdl operator``: the operator itself."""
+
+from dataclasses import dataclass
+
+import click
+
+from kdl_cli.durations import Duration
+from kdl_cli.options import examples, gathered
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorFlags:
+    """``namespaces`` empty: all of them."""
+
+    kubeconfig: str | None
+    context: str | None
+    namespaces: tuple[str, ...]
+    workloads: str
+    max_concurrent_reconciles: int
+    metrics_bind_address: str
+    health_probe_bind_address: str
+    graceful_shutdown_timeout: float
+    log_format: str
+    log_level: str
+
+
+@click.command(
+    "operator",
+    short_help="Run the operator.",
+    epilog=examples(
+        """
+        kdl operator
+        kdl operator --kubeconfig ~/.kube/config --log-format console
+        kdl operator --namespace team-a --namespace team-b
+        kdl operator --workloads XGBoostJob,PyTorchJob
+        kdl operator --workloads=-XGBoostJob --max-concurrent-reconciles 8
+        """
+    ),
+)
+@click.option("--kubeconfig", metavar="FILE", help="Kubeconfig. Default: $KUBECONFIG, the pod's, then ~/.kube/config.")
+@click.option("--context", metavar="NAME", help="Context of the kubeconfig. Default: its current one.")
+@click.option(
+    "--namespace", "namespaces", multiple=True, metavar="NAME", help="Only this namespace; repeatable. Default: all."
+)
+@click.option(
+    "--workloads",
+    default="auto",
+    show_default=True,
+    envvar="WORKLOADS_ENABLE",
+    show_envvar=True,
+    metavar="LIST",
+    help="Kinds to run: auto (those whose CRD is installed), A,B, or *; -Kind leaves one out.",
+)
+@click.option(
+    "--max-concurrent-reconciles",
+    "--max-reconciles",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="Jobs of one kind that are worked on at the same time.",
+)
+@click.option(
+    "--metrics-bind-address",
+    "--controller-metrics-addr",
+    default=":8080",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where Prometheus metrics are served; 0 turns them off.",
+)
+@click.option(
+    "--health-probe-bind-address",
+    default=":8081",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where /healthz and /readyz are served; 0 turns them off.",
+)
+@click.option(
+    "--graceful-shutdown-timeout",
+    type=Duration(),
+    default=30.0,
+    show_default="30s",
+    help="How long work in progress may take to end after SIGTERM.",
+)
+@click.option(
+    "--log-format", type=click.Choice(["json", "console"]), default="json", show_default=True, help="Form of the logs."
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="Least level that is logged.",
+)
+@gathered(OperatorFlags, "flags")
+def command(flags: OperatorFlags) -> None:
+    """Run every kind of job whose CRD the cluster serves, until SIGTERM or SIGINT; a second signal ends it at once."""
+    from kdl_cli.operating import operate
+    from kdl_cli.session import run
+
+    run(operate(flags))
