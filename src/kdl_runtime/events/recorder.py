@@ -1,6 +1,7 @@
 """Tells users what happened to an object, as Events that kubectl describe shows."""
 
 import asyncio
+import contextlib
 import random
 import re
 import zlib
@@ -110,12 +111,16 @@ class EventRecorder:
         return True
 
     def _submit(self, series: Series) -> None:
+        if series.queued:
+            return
         # All writes of one Event go through one queue, so that a series is never written before its Event.
         queue = self._queues[zlib.crc32(series.name.encode()) % WRITERS]
         try:
             queue.put_nowait(series)
         except asyncio.QueueFull:
             self._count("dropped")
+        else:
+            series.queued = True
 
     async def _keep_house(self) -> None:
         while True:
@@ -126,6 +131,7 @@ class EventRecorder:
     async def _write_all(self, queue: asyncio.Queue[Series]) -> None:
         while True:
             series = await queue.get()
+            series.queued = False
             try:
                 await self._write_with_retries(series)
             finally:
@@ -148,20 +154,21 @@ class EventRecorder:
                 return
 
     async def _write(self, series: Series) -> None:
-        if series.count > 1:
-            patch = Patch(PatchType.MERGE, {"series": series_fields(series)})
-            try:
-                await self._client.patch(EVENTS, ObjectKey(series.namespace, series.name), patch)
-            except NotFound:
-                # Never written, or expired meanwhile: events live for an hour.
-                pass
-            else:
-                return
-        try:
-            await self._client.create(EVENTS, event_object(series, self._controller, self._instance))
-        except AlreadyExists:
-            # An earlier attempt came through without its answer.
+        if not series.created:
+            await self._create(series)
             return
+        patch = Patch(PatchType.MERGE, {"series": series_fields(series)})
+        try:
+            await self._client.patch(EVENTS, ObjectKey(series.namespace, series.name), patch)
+        except NotFound:
+            # Expired meanwhile: events live for an hour.
+            await self._create(series)
+
+    async def _create(self, series: Series) -> None:
+        # AlreadyExists: an earlier attempt came through without its answer.
+        with contextlib.suppress(AlreadyExists):
+            await self._client.create(EVENTS, event_object(series, self._controller, self._instance))
+        series.created = True
 
     def _count(self, result: str) -> None:
         if self.metrics is not None:

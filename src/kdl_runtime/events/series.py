@@ -58,6 +58,10 @@ class Series:
     count: int = 1
     written_count: int = 0
     written_at: float = 0.0
+    queued: bool = False
+    """Waits for a writer, which will write what is then known."""
+    created: bool = False
+    """The API server has the Event."""
 
 
 @dataclass(slots=True)

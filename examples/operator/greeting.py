@@ -1,0 +1,40 @@
+"""A complete operator: it keeps a ConfigMap with a text for each Greeting (crd.yaml). Run it: python greeting.py"""
+
+import asyncio
+
+from kdl_runtime import Client, Controller, Manager, Request, Resource, WatchSpec, set_controller_reference
+from kdl_runtime.clock import SystemClock
+from kdl_runtime.manager.signals import run
+from kdl_runtime.resources.registry import CONFIGMAPS
+from kdl_runtime.transport.http import HttpTransport
+from kdl_runtime.transport.kubeconfig import load_config
+
+GREETINGS = Resource("example.com", "v1", "Greeting", "greetings")
+
+
+def build(manager: Manager) -> None:
+    greetings = manager.cache.declare(WatchSpec(GREETINGS))
+    texts = manager.cache.declare(WatchSpec(CONFIGMAPS, label_selector="app=greeting"))
+
+    async def reconcile(key: Request) -> None:
+        if (greeting := greetings.object(key)) is None:
+            return  # Deleted: garbage collection takes the ConfigMap.
+        wanted = {"metadata": {"namespace": key.namespace, "name": key.name, "labels": {"app": "greeting"}}}
+        wanted["data"] = {"text": f"Hello, {greeting['spec']['name']}!"}
+        set_controller_reference(greeting, GREETINGS, wanted)
+        if (present := texts.object(key)) is None:
+            await manager.client.create(CONFIGMAPS, wanted)
+        elif present.get("data") != wanted["data"]:
+            await manager.client.update(CONFIGMAPS, present | {"data": wanted["data"]})
+
+    manager.add(Controller("greeting", reconcile).for_(greetings).owns(texts))
+
+
+async def main() -> None:
+    manager = Manager(Client(HttpTransport(load_config(), SystemClock()), SystemClock()))
+    build(manager)
+    await run(manager)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
