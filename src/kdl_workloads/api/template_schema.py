@@ -14,7 +14,8 @@ _METADATA = ("annotations", "finalizers", "labels", "name", "namespace")
 
 def pod_template_schema() -> Schema:
     """Every field that a pod may have when it is created, so that a misspelt one is refused. Stricter than the built-in
-    schema where Kubernetes refuses the pod later anyway: a spec, at least one container, an image for each."""
+    schema where Kubernetes refuses the pod later anyway: a spec, at least one container, an image for each, and the
+    words that some fields take."""
     template = builtin_schema(POD_TEMPLATE)
     template["required"] = ["spec"]
     _metadata(template["properties"]["metadata"])
@@ -39,8 +40,11 @@ def _containers(schema: Schema) -> None:
     fields: dict[str, Any] = container["properties"]
     fields["image"]["minLength"] = 1
     fields["name"] |= {"minLength": 1, "maxLength": 63}
+    fields["imagePullPolicy"]["enum"] = ["Always", "IfNotPresent", "Never"]
+    fields["terminationMessagePolicy"]["enum"] = ["File", "FallbackToLogsOnError"]
+    protocol = fields["ports"]["items"]["properties"]["protocol"]
+    protocol |= {"enum": ["TCP", "UDP", "SCTP"], "default": "TCP"}
     # A name that is given twice is allowed in a pod, where the last one wins, so it is not a key here.
     for key in ("x-kubernetes-list-type", "x-kubernetes-list-map-keys"):
         fields["env"].pop(key, None)
-    fields["ports"]["items"]["properties"]["protocol"]["default"] = "TCP"
     fields["ports"] |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["containerPort", "protocol"]}

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kdl_runtime.errors import KdlError
-from kdl_workloads.framework import Conventions, Framework
+from kdl_workloads.framework import Framework
 from kdl_workloads.job import ConditionType, Job, JobStatus
-from kdl_workloads.template import Template
 
 
 class SpecError(KdlError):
@@ -106,10 +105,6 @@ class Dialect(Protocol):
 
     def job_selector(self) -> str:
         """Label selector that matches the pods and services of every job of this dialect."""
-        ...
-
-    def service_ports(self, template: Template, conventions: Conventions) -> list[dict[str, Any]]:
-        """The ports of the service of a replica with this template, as core/v1 ServicePorts; never empty."""
         ...
 
     def reason(self, kind: str, type_: ConditionType) -> str:

@@ -9,9 +9,8 @@ from kdl_workloads.dialects import metadata
 from kdl_workloads.dialects.base import Dialect, Named, Text
 from kdl_workloads.dialects.roles import check_names, decode_roles
 from kdl_workloads.dialects.status import decode_status, encode_status
-from kdl_workloads.framework import KUBEDL, Conventions, Framework
+from kdl_workloads.framework import KUBEDL, Framework
 from kdl_workloads.job import CleanPodPolicy, ConditionType, Job, JobStatus, SchedulingPolicy
-from kdl_workloads.template import Template, port_number
 
 GROUP, VERSION = parse_api_version(KUBEDL)
 
@@ -120,11 +119,6 @@ class KubeDL(Dialect):
 
     def job_selector(self) -> str:
         return f"group-name={GROUP}"
-
-    def service_ports(self, template: Template, conventions: Conventions) -> list[dict[str, Any]]:
-        """The rendezvous port alone."""
-        number = port_number(template, conventions.container, conventions.port_name) or conventions.port
-        return [{"name": conventions.port_name, "port": number, "targetPort": number}]
 
     def reason(self, kind: str, type_: ConditionType) -> str:
         return _REASONS.get(type_, f"Job{type_}")

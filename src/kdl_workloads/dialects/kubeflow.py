@@ -9,9 +9,8 @@ from kdl_workloads.dialects import metadata
 from kdl_workloads.dialects.base import Dialect, Named, Text
 from kdl_workloads.dialects.roles import check_names, decode_roles
 from kdl_workloads.dialects.status import decode_status, encode_status
-from kdl_workloads.framework import KUBEFLOW, MASTER, Conventions, Framework
+from kdl_workloads.framework import KUBEFLOW, MASTER, Framework
 from kdl_workloads.job import ConditionType, Job, JobStatus, RestartPolicy, SchedulingPolicy
-from kdl_workloads.template import Template, find_container
 
 GROUP, VERSION = parse_api_version(KUBEFLOW)
 
@@ -127,12 +126,6 @@ class Kubeflow(Dialect):
     def job_selector(self) -> str:
         return JOB_NAME
 
-    def service_ports(self, template: Template, conventions: Conventions) -> list[dict[str, Any]]:
-        """Every port of the training container. A service with several ports needs a name for each."""
-        container = find_container(template, conventions.container) or {}
-        ports = container.get("ports") or [{"name": conventions.port_name, "containerPort": conventions.port}]
-        return [_service_port(port) for port in ports]
-
     def reason(self, kind: str, type_: ConditionType) -> str:
         return f"{kind}{type_}"
 
@@ -144,12 +137,6 @@ class Kubeflow(Dialect):
 
     def manages(self, job: Job) -> bool:
         return job.run_policy.managed_by in ("", OWN_MANAGER)
-
-
-def _service_port(port: Mapping[str, Any]) -> dict[str, Any]:
-    number, protocol = int(port["containerPort"]), port.get("protocol") or "TCP"
-    name = port.get("name") or f"{protocol.lower()}-{number}"
-    return {"name": name, "port": number, "targetPort": number, "protocol": protocol}
 
 
 def _scheduling(values: Mapping[str, Any]) -> SchedulingPolicy:

@@ -222,6 +222,10 @@ def bad_quantity(obj: dict[str, Any]) -> None:
     roles(obj)["Worker"]["template"]["spec"]["containers"][0]["resources"] = {"limits": {"memory": "1 GiB"}}
 
 
+def bad_pull_policy(obj: dict[str, Any]) -> None:
+    roles(obj)["Worker"]["template"]["spec"]["containers"][0]["imagePullPolicy"] = "Sometimes"
+
+
 NO_MASTER = "Master is required, once"
 REFUSED: list[tuple[Callable[[dict[str, Any]], None], str]] = [
     (two_masters, "Master.replicas must be 1"),
@@ -245,6 +249,7 @@ REFUSED: list[tuple[Callable[[dict[str, Any]], None], str]] = [
     (misspelt_spec_field, 'unknown field "spec.ttlSecondAfterFinished"'),
     (text_for_number, "Worker.replicas"),
     (restart_policy, "Worker.restartPolicy: Unsupported value"),
+    (bad_pull_policy, "Worker.template.spec.containers[0].imagePullPolicy: Unsupported value"),
     (bad_quantity, "resources.limits.memory: Invalid value"),
 ]
 

@@ -114,19 +114,6 @@ def test_labels(kubedl_xgboost: Objects) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ports", "number"),
-    [(None, 9999), ([{"name": "xgboostjob-port", "containerPort": 5}, {"name": "web", "containerPort": 80}], 5)],
-)
-def test_service_ports(ports: list[dict[str, Any]] | None, number: int) -> None:
-    framework = XGBoost()
-    conventions = framework.conventions[DIALECT.api_version]
-    template = {"spec": {"containers": [{"name": "xgboostjob", "ports": ports}]}}
-    assert DIALECT.service_ports(template, conventions) == [
-        {"name": "xgboostjob-port", "port": number, "targetPort": number}
-    ]
-
-
-@pytest.mark.parametrize(
     ("code", "retryable"),
     [
         (0, False),

@@ -80,24 +80,6 @@ def test_labels(kubeflow_pytorch: Objects) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ports", "wanted"),
-    [
-        (None, [("pytorchjob-port", 23456, "TCP")]),
-        (
-            [{"name": "pytorchjob-port", "containerPort": 5}, {"containerPort": 53, "protocol": "UDP"}],
-            [("pytorchjob-port", 5, "TCP"), ("udp-53", 53, "UDP")],
-        ),
-    ],
-)
-def test_service_ports(ports: list[dict[str, Any]] | None, wanted: list[tuple[str, int, str]]) -> None:
-    conventions = PyTorch().conventions[DIALECT.api_version]
-    template = {"spec": {"containers": [{"name": "other"}, {"name": "pytorch", "ports": ports}]}}
-    found = DIALECT.service_ports(template, conventions)
-    assert [(port["name"], port["port"], port["protocol"]) for port in found] == wanted
-    assert all(port["port"] == port["targetPort"] for port in found)
-
-
-@pytest.mark.parametrize(
     ("code", "retryable"), [(0, False), (1, False), (127, False), (128, True), (137, True), (255, True)]
 )
 def test_exit_codes(code: int, retryable: bool) -> None:
