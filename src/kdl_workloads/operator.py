@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import structlog
 
@@ -13,7 +13,7 @@ from kdl_runtime.cache.spec import WatchSpec
 from kdl_runtime.codec.meta import PartialObject
 from kdl_runtime.controller.controller import Controller
 from kdl_runtime.controller.options import ControllerOptions
-from kdl_runtime.errors import NotSyncedError
+from kdl_runtime.manager.manager import Manager
 from kdl_runtime.resources.registry import PODS, SERVICES
 from kdl_runtime.types import Resource
 from kdl_workloads.dialects.base import Dialect
@@ -24,9 +24,6 @@ from kdl_workloads.engine.pod import Pod
 from kdl_workloads.engine.reconciler import JOB_INDEX, JobReconciler, Services, Sources, job_index
 from kdl_workloads.framework import Framework
 from kdl_workloads.frameworks import registry
-
-if TYPE_CHECKING:
-    from kdl_runtime.manager.manager import Manager
 
 P = TypeVar("P", bound=PartialObject)
 
@@ -46,10 +43,12 @@ class OperatorOptions:
     plugins: Mapping[str, Framework] | None = None
 
 
-def build(manager: "Manager", options: OperatorOptions, served: Collection[Resource]) -> list[Controller]:
-    """Declare the watches, add one controller per kind and API group to the manager, and a readiness check that every
-    watch has its first list. ``served`` is what the API server serves now: a kind whose CRD comes later is run from the
-    next start on. Gives the controllers, named ``<kind in lower case>-<dialect>``."""
+def build(manager: Manager, options: OperatorOptions, served: Collection[Resource]) -> list[Controller]:
+    """Declare the watches, and add one controller per kind and API group to the manager, named
+    ``<kind in lower case>-<dialect>``. The manager is ready once every watch has its first list.
+
+    ``served`` is what the API server serves now: a kind whose CRD comes later is run from the next start on.
+    """
     known = registry.frameworks() if options.plugins is None else options.plugins
     workloads = [
         Workload(framework, dialect_for(version))
@@ -60,15 +59,7 @@ def build(manager: "Manager", options: OperatorOptions, served: Collection[Resou
     controllers = [_controller(manager.cache, workload, services, options) for workload in workloads]
     for controller in controllers:
         manager.add(controller)
-    manager.add_ready_check("watches", lambda: check_synced(manager.cache))
     return controllers
-
-
-def check_synced(cache: Cache) -> None:
-    """NotSyncedError naming the watches that have no complete first list yet."""
-    late = [str(informer.spec) for informer in cache.informers if not informer.synced]
-    if late:
-        raise NotSyncedError(f"waiting for the first list of {', '.join(late)}")
 
 
 def needs_reconcile(event: Event[PartialObject]) -> bool:
