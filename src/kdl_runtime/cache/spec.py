@@ -2,13 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kdl_runtime.cache.index import OWNER_INDEX, IndexFunction, owner_uid_index
 from kdl_runtime.codec.meta import PartialObject
 from kdl_runtime.types import Resource
 
-P = TypeVar("P", bound=PartialObject)
+if TYPE_CHECKING:
+    # At run time Python 3.13 is the first to know defaults of type variables.
+    import typing_extensions
+
+    P = typing_extensions.TypeVar("P", bound=PartialObject, default=PartialObject)
+else:
+    P = TypeVar("P", bound=PartialObject)
 
 
 def owner_index() -> dict[str, IndexFunction[PartialObject]]:
