@@ -4,9 +4,9 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding
 
 The field numbers are in protobuf_messages.json (written by hack/protobuf_messages.py): per message a text of fields
 ``number name type`` joined by ``|``. The type is ``s`` for a string, ``i`` an integer, ``b`` a boolean, ``y`` bytes,
-``d`` a double, or the name of a message; ``*`` before it marks a list, ``{`` a map from strings, ``?`` behind it a field
-that JSON omits when it is zero or empty. A field without a name is inlined: its fields are those of the message around
-it.
+``d`` a double, or the name of a message. ``*`` before it marks a list, ``{`` a map from strings, ``?`` behind it a
+field that JSON omits when it is zero or empty. A field without a name is inlined: its fields are those of the message
+around it.
 """
 
 import base64
