@@ -35,5 +35,19 @@ def one_line(error: Exception) -> str:
     return text
 
 
+def expected_error(error: Exception) -> Exception:
+    """The error itself, or of a group (from tasks that ran together) the first that somebody raised on purpose. A group
+    without such a one is a defect: it is raised again, so that its traceback is seen."""
+    if not isinstance(error, ExceptionGroup):
+        return error
+    expected, _ = error.split((KdlError, OSError))
+    if expected is None:
+        raise error
+    first: Exception = expected
+    while isinstance(first, ExceptionGroup):
+        first = first.exceptions[0]
+    return first
+
+
 def exit_code(error: Exception) -> int:
     return error.exit_code if isinstance(error, CliError) else FAILURE

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from kdl_cli.errors import INTERRUPTED, exit_code, one_line
+from kdl_cli.errors import INTERRUPTED, exit_code, expected_error, one_line
 from kdl_runtime.errors import KdlError
 
 COMMANDS: Mapping[str, str] = {
@@ -68,13 +68,14 @@ def run(args: Sequence[str]) -> int:
     except click.ClickException as error:
         click.echo(f"error: {_usage(error)}", err=True)
         return 1
-    except KdlError as error:
-        click.echo(f"error: {one_line(error)}", err=True)
-        return exit_code(error)
     except BrokenPipeError:
         # The reader (head, less) has gone: nothing is left to say, also not by the interpreter's last flush.
         sys.stdout = None
         return 0
+    except (KdlError, OSError, ExceptionGroup) as error:
+        expected = expected_error(error)
+        click.echo(f"error: {one_line(expected)}", err=True)
+        return exit_code(expected)
     return 0
 
 

@@ -55,7 +55,7 @@ class OperatorFlags:
     "--max-concurrent-reconciles",
     "--max-reconciles",
     type=click.IntRange(min=1),
-    default=4,
+    default=8,
     show_default=True,
     help="Jobs of one kind that are worked on at the same time.",
 )

@@ -16,6 +16,8 @@ from kdl_runtime.errors import NotFound
         (CliError("no job\nmnist"), 1, "error: no job mnist\n"),
         (WaitTimeoutError("too late"), 124, "error: too late\n"),
         (NotFound("pods x not found"), 1, "error: the API server refuses: pods x not found (NotFound)\n"),
+        (OSError(98, "Address already in use"), 1, "error: [Errno 98] Address already in use\n"),
+        (ExceptionGroup("tasks", [ValueError("x"), CliError("told")]), 1, "error: told\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (click.UsageError("no such option"), 1, "error: no such option\n"),
     ],
@@ -58,6 +60,15 @@ def test_help_imports_nothing_heavy() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "Commands:" in done.stdout
+
+
+def test_a_defect_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: object) -> None:
+        raise ExceptionGroup("tasks", [ValueError("x")])
+
+    monkeypatch.setattr(program.cli, "main", fail)
+    with pytest.raises(ExceptionGroup):
+        program.run([])
 
 
 def test_an_error_without_words_is_named() -> None:

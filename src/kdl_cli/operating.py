@@ -1,0 +1,44 @@
+"""The operator's process: logging, the manager, the controllers, and signals."""
+
+from kdl_cli.commands.operator import OperatorFlags
+from kdl_cli.errors import CliError
+from kdl_cli.options import Connection
+from kdl_cli.session import connect
+from kdl_runtime.manager import signals
+from kdl_runtime.manager.manager import Manager, ManagerOptions
+from kdl_runtime.observe import logging
+from kdl_runtime.resources.discovery import served
+from kdl_runtime.serve.address import parse_bind_address
+from kdl_workloads.operator import OperatorOptions, build
+
+
+async def operate(flags: OperatorFlags) -> None:
+    """Until a signal stops it. Raises what makes going on impossible: no cluster, an unknown kind, a port in use."""
+    logging.configure(json=flags.log_format == "json", level=flags.log_level)
+    for flag, address in (
+        ("--metrics-bind-address", flags.metrics_bind_address),
+        ("--health-probe-bind-address", flags.health_probe_bind_address),
+    ):
+        try:
+            parse_bind_address(address)
+        except ValueError as error:
+            raise CliError(f"{flag}: {error}") from error
+    async with connect(Connection(flags.kubeconfig, flags.context)) as session:
+        manager = Manager(
+            session.client,
+            ManagerOptions(
+                metrics_bind_address=flags.metrics_bind_address,
+                health_probe_bind_address=flags.health_probe_bind_address,
+                graceful_shutdown_timeout=flags.graceful_shutdown_timeout,
+                namespaces=flags.namespaces,
+                tune_gc=True,
+            ),
+            session.clock,
+        )
+        options = OperatorOptions(
+            workloads=flags.workloads,
+            namespaces=flags.namespaces,
+            max_concurrent_reconciles=flags.max_concurrent_reconciles,
+        )
+        build(manager, options, await served(session.client))
+        await signals.run(manager)
