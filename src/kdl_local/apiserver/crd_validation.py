@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kdl_local.apiserver.cel import compile_rules
-from kdl_local.apiserver.fields import FieldError, child
+from kdl_local.apiserver.fields import FieldError
 from kdl_local.apiserver.jsonpath import PathError, compile_path
 from kdl_local.apiserver.names import dns_1035_label, dns_subdomain
 from kdl_local.apiserver.node import Node, compile_schema
@@ -180,20 +180,12 @@ def _check_defaults(node: Node, path: str, errors: list[FieldError]) -> None:
     if not node.defaults_below:
         return
     if node.default is not None:
-        found: list[FieldError] = []
-        node.validate(node.default_value(), None, found)
-        for error in found:
-            detail = error.detail.removeprefix(" ") or error.body
-            errors.append(FieldError(error.type, _below(f"{path}.default", error.path), error.value, detail))
+        node.validate(node.default_value(), (None, f"{path}.default"), errors)
     for name, item in node.properties.items():
         _check_defaults(item, f"{path}.properties[{name}]", errors)
     for keyword, below in (("items", node.items), ("additionalProperties", node.additional)):
         if below is not None:
             _check_defaults(below, f"{path}.{keyword}", errors)
-
-
-def _below(path: str, relative: str) -> str:
-    return f"{path}{relative}" if relative.startswith("[") else child(path, relative) if relative else path
 
 
 def _update_errors(crd: Object, old: Object) -> list[FieldError]:

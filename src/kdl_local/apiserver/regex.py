@@ -19,7 +19,9 @@ _POSIX = {
     "word": "0-9A-Za-z_",
     "xdigit": "0-9A-Fa-f",
 }
-_TOKEN = re.compile(r"\[:(\w+):\]|\\z|\\.|\[\^?\]?|\]|\$|.", re.DOTALL)
+_OUTSIDE = re.compile(r"\\z|\\.|\[\^?\]?|\$|.", re.DOTALL)
+_INSIDE = re.compile(r"\[:(\w+):\]|\\.|\]|.", re.DOTALL)
+_SPECIAL_INSIDE = frozenset("[&|~")
 _UNSUPPORTED = re.compile(r"\\[1-9]|\(\?(?:=|!|<=|<!|>|\()")
 
 
@@ -32,19 +34,22 @@ def compile_re2(pattern: str) -> re.Pattern[str]:
     if found := _UNSUPPORTED.search(pattern.replace("\\\\", "")):
         raise re.error(f"invalid or unsupported Perl syntax: `{found[0]}`")
     parts: list[str] = []
-    in_class = False
-    for token in _TOKEN.finditer(pattern):
-        text = token[0]
-        if in_class:
-            if token[1]:
-                text = _POSIX.get(token[1], text)
-            elif text == "[" or text.startswith("[^"):
-                text = "\\" + text
-            elif text == "]":
-                in_class = False
-        elif text.startswith("[") and not token[1]:
-            in_class = True
-        elif text in ("$", "\\z"):
-            text = "\\Z"
-        parts.append(text)
+    position, inside = 0, False
+    while position < len(pattern):
+        token = (_INSIDE if inside else _OUTSIDE).match(pattern, position)
+        assert token is not None, "the last alternative of a token is any character"
+        position = token.end()
+        parts.append(_in_class(token) if inside else _outside_class(token[0]))
+        inside = token[0] != "]" if inside else token[0].startswith("[")
     return re.compile("".join(parts), re.ASCII)
+
+
+def _in_class(token: re.Match[str]) -> str:
+    """Python reserves some doubled characters for set operations to come, so they are escaped."""
+    if token[1]:
+        return _POSIX.get(token[1], token[0])
+    return f"\\{token[0]}" if token[0] in _SPECIAL_INSIDE else token[0]
+
+
+def _outside_class(text: str) -> str:
+    return "\\Z" if text in ("$", "\\z") else text
