@@ -239,7 +239,7 @@ REFUSED: list[tuple[Callable[[dict[str, Any]], None], str]] = [
     (no_image, "Worker.template.spec.containers[0].image: Required value"),
     (empty_image, "Worker.template.spec.containers[0].image: Invalid value"),
     (other_container, "template.spec.containers needs a container named"),
-    (same_container_twice, "Worker.template.spec.containers[1]: Duplicate value"),
+    (same_container_twice, "template.spec.containers[1]: Duplicate value"),
     (long_name, "metadata.name is too long"),
     (much_too_long_name, "metadata.name: Too long"),
     (long_name_by_index, "metadata.name is too long"),
