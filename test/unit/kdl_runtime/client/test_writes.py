@@ -68,18 +68,16 @@ async def test_update(client: Client, transport: Any, answer: Any, heard: Any) -
 
 
 @pytest.mark.parametrize(
-    ("type_", "body", "content_type"),
+    ("patch", "content_type"),
     [
-        (PatchType.MERGE, {"a": None}, "application/merge-patch+json"),
-        (PatchType.JSON, [{"op": "remove", "path": "/a"}], "application/json-patch+json"),
-        (PatchType.STRATEGIC, {"spec": {}}, "application/strategic-merge-patch+json"),
+        (Patch(PatchType.MERGE, {"a": None}), "application/merge-patch+json"),
+        (Patch(PatchType.JSON, [{"op": "remove", "path": "/a"}]), "application/json-patch+json"),
+        (Patch(PatchType.STRATEGIC, {"spec": {}}), "application/strategic-merge-patch+json"),
     ],
 )
-async def test_patches(
-    client: Client, transport: Any, answer: Any, type_: PatchType, body: Any, content_type: str
-) -> None:
+async def test_patches(client: Client, transport: Any, answer: Any, patch: Patch, content_type: str) -> None:
     transport.answers = [answer(STORED)]
-    assert await client.patch(PODS, KEY, Patch(type_, body), WriteOptions(subresource="status")) == STORED
+    assert await client.patch(PODS, KEY, patch, WriteOptions(subresource="status")) == STORED
     assert (transport.only.method, transport.only.path) == ("PATCH", "/api/v1/namespaces/n/pods/a/status")
     assert transport.only.headers["Content-Type"] == content_type
     assert transport.body() == patch.body
