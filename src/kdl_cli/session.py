@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import click
+
 from kdl_cli.options import Connection
 from kdl_runtime.client.client import Client
 from kdl_runtime.clock import Clock, SystemClock
@@ -42,4 +44,7 @@ async def connect(connection: Connection) -> AsyncIterator[Session]:
 
 def run(command: Coroutine[Any, Any, T]) -> T:
     """Run an asynchronous command to its end. Ctrl-C cancels it first, so that it can put things in order."""
-    return asyncio.run(command)
+    try:
+        return asyncio.run(command)
+    except asyncio.CancelledError:
+        raise click.Abort from None

@@ -1,0 +1,64 @@
+"""The demo as a newcomer runs it: a real cluster in a process, a real operator, real training."""
+
+import re
+import signal
+import time
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(180)]
+
+LOSS = re.compile(r"\[worker-0\].*\[(\d+)\] train-mlogloss:(\d\.\d+) test-mlogloss:(\d\.\d+)")
+
+
+def states(output: str) -> list[str]:
+    """The conditions that were told, in their order."""
+    found = re.findall(r"^ *[\d.]+s +(Created|Running|Restarting|Succeeded|Failed) ", output, re.MULTILINE)
+    return [str(state) for state in found]
+
+
+@pytest.mark.parametrize("api", ["kubedl", "kubeflow"])
+def test_xgboost_trains_and_leaves_nothing(sandbox: Any, api: str) -> None:
+    begin = time.monotonic()
+    output = sandbox.run("demo", "xgboost", "--api", api)
+    assert time.monotonic() - begin < 60, "what the README promises"
+    losses = [float(match[2]) for match in LOSS.finditer(output)]
+    assert len(losses) >= 5
+    assert losses == sorted(losses, reverse=True), "the loss falls"
+    assert states(output) == ["Created", "Running", "Succeeded"]
+    accuracy = re.search(r"^accuracy: +(0\.\d+)", output, re.MULTILINE)
+    assert accuracy
+    assert float(accuracy[1]) >= 0.95
+    assert sandbox.leftovers() == []
+
+
+def test_the_model_is_kept_when_asked_for(sandbox: Any) -> None:
+    model = sandbox.root / "model"
+    sandbox.run("demo", "xgboost", "--output", str(model))
+    assert sorted(path.name for path in model.iterdir()) == ["metrics.json", "model.json"]
+    assert [line for line in sandbox.leftovers() if not line.startswith(str(model))] == []
+
+
+@pytest.mark.parametrize("api", ["kubedl", "kubeflow"])
+def test_pytorch_ranks_meet(sandbox: Any, api: str) -> None:
+    output = sandbox.run("demo", "pytorch", "--api", api)
+    for replica, rank in (("master-0", 0), ("worker-0", 1), ("worker-1", 2)):
+        assert re.search(rf"\[{replica}\] +MASTER_ADDR=\S+ MASTER_PORT=23456 RANK={rank} WORLD_SIZE=3", output)
+        assert re.search(rf"\[{replica}\] +all sums agree", output)
+    assert states(output) == ["Created", "Running", "Succeeded"]
+    assert sandbox.leftovers() == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
+def test_an_interrupted_demo_leaves_nothing(sandbox: Any, number: signal.Signals, code: int) -> None:
+    process = sandbox.start("demo", "pytorch")
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if "round 0" in line:
+            process.send_signal(number)
+            break
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == code, "".join(seen) + rest
+    assert sandbox.leftovers() == []

@@ -1,0 +1,84 @@
+"""An operator that is killed at several moments and started again: the job ends as if nothing had been."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kdl_runtime.codec import json
+
+pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(180)]
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+JOB = "pytorch-allreduce"
+
+
+@pytest.fixture
+def kubeconfig(sandbox: Any) -> Iterator[Path]:
+    """A local cluster with the CRDs, for the time of the test."""
+    path = sandbox.root / "kubeconfig"
+    sandbox.run("local", "up", "--kubeconfig", str(path))
+    sandbox.run("crds", "--install", "--kubeconfig", str(path))
+    yield path
+    sandbox.run("local", "down")
+    path.unlink(missing_ok=True)
+    assert sandbox.leftovers() == []
+
+
+@contextlib.contextmanager
+def operator(sandbox: Any, kubeconfig: Path) -> Iterator[subprocess.Popen[str]]:
+    process = sandbox.start(
+        *("operator", "--kubeconfig", str(kubeconfig), "--log-format", "console"),
+        *("--metrics-bind-address", "0", "--health-probe-bind-address", "127.0.0.1:0"),
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        output, _ = process.communicate(timeout=30)
+        assert process.returncode in (0, -signal.SIGKILL), output
+
+
+@pytest.mark.parametrize("moment", ["Created", "Running"])
+def test_killed_and_started_again(sandbox: Any, kubeconfig: Path, moment: str) -> None:
+    connection = ("--kubeconfig", str(kubeconfig))
+    job = (EXAMPLES / "pytorch" / "job.yaml").read_text().replace('value: "5"', 'value: "20"')
+    for path, text in ((sandbox.root / "job.yaml", job), (sandbox.root / "config.yaml", config_map())):
+        path.write_text(text)
+        sandbox.run("submit", "-f", str(path), *connection)
+        path.unlink()
+    with operator(sandbox, kubeconfig) as first:
+        sandbox.run("wait", JOB, f"--for=condition={moment}", "--timeout", "60s", *connection)
+        before = pods(sandbox, connection)
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait(timeout=10)
+    with operator(sandbox, kubeconfig):
+        sandbox.run("wait", JOB, "--timeout", "90s", *connection)
+        after = pods(sandbox, connection)
+        assert sorted(after) == [f"{JOB}-master-0", f"{JOB}-worker-0", f"{JOB}-worker-1"]
+        assert before.items() <= after.items(), "no pod was made a second time"
+        assert "all sums agree" in sandbox.run("logs", JOB, *connection)
+        restarts = json.decode(sandbox.run("get", f"pytorchjob/{JOB}", "-o", "json", *connection))["status"]
+        assert not any(replica.get("restarts") for replica in restarts["replicaStatuses"].values())
+
+
+def pods(sandbox: Any, connection: tuple[str, ...]) -> dict[str, str]:
+    """UID by name."""
+    listed = json.decode(sandbox.run("get", "pods", "-o", "json", *connection))
+    return {item["metadata"]["name"]: item["metadata"]["uid"] for item in listed["items"]}
+
+
+def config_map() -> str:
+    program = (EXAMPLES / "pytorch" / "allreduce.py").read_text()
+    made = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": JOB},
+        "data": {"allreduce.py": program},
+    }
+    return json.encode(made).decode()
