@@ -6,13 +6,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+import msgspec
 
 from kdl_local.node.container_log import LogFile
 from kdl_local.node.launch import LaunchSpec
 from kdl_runtime.codec.json import encode
 
 _CHUNK = 64 * 1024
+_LAST_OUTPUT = 1024
 _DRAIN_ROUNDS = 64
 """Pieces of output that are still read from a container that has ended, should something else keep its pipe open."""
 
@@ -72,10 +76,8 @@ class Process:
         # The group is still there while its leader is a zombie, so what is left of it can be ended without mistaking
         # another group for it.
         self._loop.remove_reader(self._pidfd)
-        try:
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
         code = self._popen.wait()
         os.close(self._pidfd)
         for descriptor in self._outputs:
@@ -94,10 +96,24 @@ class Process:
 
 async def start(spec: LaunchSpec, log: LogFile) -> Process:
     """Starts a container and returns when its command runs. StartError if it cannot; the log is closed then."""
+    process, status = _launch(spec, log)
+    try:
+        problem = await _read_all(status)
+    except asyncio.CancelledError:
+        process.kill()
+        raise
+    if problem:
+        await process.exited.wait()
+        raise StartError(problem)
+    return process
+
+
+def _launch(spec: LaunchSpec, log: LogFile) -> tuple[Process, int]:
+    """The process that becomes the container, and the descriptor on which it reports."""
     status_read, status_write = os.pipe2(os.O_CLOEXEC)
     out_read, out_write = os.pipe2(os.O_CLOEXEC)
     error_read, error_write = os.pipe2(os.O_CLOEXEC)
-    spec_fd = _memory_file(encode(spec))
+    spec_fd = memory_file(encode(spec))
     try:
         popen = subprocess.Popen(
             [sys.executable, "-m", "kdl_local.node.launcher", str(spec_fd), str(status_write)],
@@ -105,7 +121,7 @@ async def start(spec: LaunchSpec, log: LogFile) -> Process:
             stdout=out_write,
             stderr=error_write,
             pass_fds=(spec_fd, status_write),
-            env={**_launcher_env(), **_marks(spec)},
+            env=launcher_env(spec),
             cwd=Path("/"),
         )
     except OSError as error:
@@ -116,44 +132,41 @@ async def start(spec: LaunchSpec, log: LogFile) -> Process:
     finally:
         for descriptor in (status_write, out_write, error_write, spec_fd):
             os.close(descriptor)
-    process = Process(popen, log, {out_read: "stdout", error_read: "stderr"})
+    return Process(popen, log, {out_read: "stdout", error_read: "stderr"}), status_read
+
+
+async def run_inside(process: Process, spec: LaunchSpec, argv: list[str]) -> tuple[int, str]:
+    """Runs a command inside a container that runs: its exit code and the end of its output. Cancelled, it kills it."""
+    spec_fd = memory_file(encode(msgspec.structs.replace(spec, argv=argv)))
     try:
-        problem = await _read_all(status_read)
+        helper = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "kdl_local.node.enter", str(process.pid), str(spec_fd)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=(spec_fd,),
+            env=launcher_env(spec),
+        )
+    finally:
+        os.close(spec_fd)
+    try:
+        output, _ = await helper.communicate()
     except asyncio.CancelledError:
-        process.kill()
-        raise
-    if problem:
-        await process.exited.wait()
-        raise StartError(problem)
-    return process
-
-
-async def run_to_end(argv: list[str], timeout: float | None) -> tuple[int, str]:
-    """Runs a short helper command with this process's environment: its exit code and the end of its output."""
-    helper = await asyncio.create_subprocess_exec(
-        *argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    try:
-        async with asyncio.timeout(timeout):
-            output, _ = await helper.communicate()
-    except (TimeoutError, asyncio.CancelledError):
-        helper.kill()
+        with suppress(ProcessLookupError):
+            helper.kill()
         await helper.wait()
         raise
-    return helper.returncode or 0, output.decode(errors="replace")[-1024:].strip()
+    return helper.returncode or 0, output.decode(errors="replace")[-_LAST_OUTPUT:].strip()
 
 
-def _launcher_env() -> dict[str, str]:
-    """The launcher's own environment, with which it finds its modules; the container never sees it."""
-    return {key: value for key, value in os.environ.items() if key.startswith(("PYTHON", "LD_")) or key == "PATH"}
+def launcher_env(spec: LaunchSpec) -> dict[str, str]:
+    """The launcher's own environment: what it needs to find its modules, which the container never sees, and the marks
+    by which the cluster finds its processes again (``kdl_local.guard``)."""
+    own = {key: value for key, value in os.environ.items() if key.startswith(("PYTHON", "LD_")) or key == "PATH"}
+    return own | {key: value for key, value in spec.env.items() if key.startswith("KDL_LOCAL_")}
 
 
-def _marks(spec: LaunchSpec) -> dict[str, str]:
-    """Variables by which the cluster finds its processes again; see ``kdl_local.guard``."""
-    return {key: value for key, value in spec.env.items() if key.startswith("KDL_LOCAL_")}
-
-
-def _memory_file(data: bytes) -> int:
+def memory_file(data: bytes) -> int:
     descriptor = os.memfd_create("launch-spec", os.MFD_CLOEXEC)
     view = memoryview(data)
     while view:
