@@ -1,12 +1,17 @@
 """``kdl get``: objects in a table, or as JSON, YAML or names."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from kdl_cli.options import Connection, connection_options, examples, gathered, output_option
 from kdl_cli.output import Format
+
+if TYPE_CHECKING:
+    from kdl_cli.references import Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ async def _get(query: Query, connection: Connection) -> None:
             click.echo(f"nothing found{place}", err=True)
 
 
-def show(query: Query, found: list[Any], *, single: bool, now: Any) -> None:
+def show(query: Query, found: "Sequence[Found]", *, single: bool, now: datetime) -> None:
     from kdl_cli.output import document, object_name
     from kdl_cli.tables import Column, render
     from kdl_cli.views import view_for

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,10 @@ from kdl_cli.goals import Goal, GoalKind
 from kdl_cli.lines import Prefixes
 from kdl_cli.manifests import Manifest, read
 from kdl_cli.options import Connection, connection_options, examples, gathered
+
+if TYPE_CHECKING:
+    from kdl_cli.references import Found
+    from kdl_cli.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,8 @@ async def _submit(submission: Submission, connection: Connection, manifests: Seq
         await asyncio.gather(*(_see_through(session, submission, job) for job in jobs))
 
 
-async def _see_through(session: Any, submission: Submission, job: Any) -> None:
+async def _see_through(session: "Session", submission: Submission, job: "Found") -> None:
+    """Until the job has succeeded, and its logs are printed if they are asked for."""
     from kdl_cli.progress import job_progress
     from kdl_cli.replicalogs import LogOptions, Request, Selection, follow_logs
     from kdl_cli.waiting import wait_for
