@@ -161,6 +161,7 @@ class Job(ApiModel):
     kind: str
     metadata: ObjectMeta = ObjectMeta()
     status: KubeDLJobStatus | None = None
+    """How far the job is. Written by the operator."""
 
 
 class XGBoostJobSpec(JobSpec):
@@ -175,6 +176,7 @@ class XGBoostJob(Job):
 
     kind: Literal["XGBoostJob"] = "XGBoostJob"
     spec: XGBoostJobSpec
+    """What to run, and for how long."""
 
 
 _NULLABLE: dict[str, Any] = {"nullable": True}
@@ -194,3 +196,4 @@ class PyTorchJob(Job):
 
     kind: Literal["PyTorchJob"] = "PyTorchJob"
     spec: PyTorchJobSpec
+    """What to run, and for how long."""

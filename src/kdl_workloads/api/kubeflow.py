@@ -83,6 +83,7 @@ class Job(ApiModel):
     kind: str
     metadata: ObjectMeta = ObjectMeta()
     status: JobStatus | None = None
+    """How far the job is. Written by the operator."""
 
 
 class XGBoostJobSpec(JobSpec):
@@ -95,6 +96,7 @@ class XGBoostJob(Job):
 
     kind: Literal["XGBoostJob"] = "XGBoostJob"
     spec: XGBoostJobSpec
+    """What to run, and for how long."""
 
 
 class RdzvConf(ApiModel):
@@ -164,3 +166,4 @@ class PyTorchJob(Job):
 
     kind: Literal["PyTorchJob"] = "PyTorchJob"
     spec: PyTorchJobSpec
+    """What to run, and for how long."""

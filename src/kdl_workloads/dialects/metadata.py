@@ -28,6 +28,16 @@ def outline(obj: Mapping[str, Any]) -> Job:
     )
 
 
+def count(values: Mapping[str, Any], name: str, path: str, default: int | None) -> int | None:
+    """The number ``values[name]``, which is at ``path`` in the object; ``default`` where it is absent or null."""
+    value = values.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, int) or value < 0:
+        raise SpecError(f"{path}.{name}", f"is {value!r} and must be a whole number of 0 or more")
+    return value
+
+
 def run_policy(
     values: Mapping[str, Any], path: str, conventions: Conventions, scheduling: SchedulingPolicy
 ) -> RunPolicy:
@@ -35,14 +45,13 @@ def run_policy(
     clean = values.get("cleanPodPolicy") or conventions.clean_pod_policy
     if clean not in list(CleanPodPolicy):
         raise SpecError(f"{path}.cleanPodPolicy", f"is {clean!r} and must be one of {', '.join(CleanPodPolicy)}")
-    for name in ("ttlSecondsAfterFinished", "activeDeadlineSeconds", "backoffLimit"):
-        if (values.get(name) or 0) < 0:
-            raise SpecError(f"{path}.{name}", f"is {values[name]} and must be 0 or more")
     return RunPolicy(
         clean_pod_policy=CleanPodPolicy(clean),
-        ttl_seconds_after_finished=values.get("ttlSecondsAfterFinished", conventions.ttl_seconds_after_finished),
-        active_deadline_seconds=values.get("activeDeadlineSeconds"),
-        backoff_limit=values.get("backoffLimit", conventions.backoff_limit),
+        ttl_seconds_after_finished=count(
+            values, "ttlSecondsAfterFinished", path, conventions.ttl_seconds_after_finished
+        ),
+        active_deadline_seconds=count(values, "activeDeadlineSeconds", path, None),
+        backoff_limit=count(values, "backoffLimit", path, conventions.backoff_limit),
         suspend=bool(values.get("suspend")),
         managed_by=values.get("managedBy") or "",
         scheduling=scheduling,

@@ -6,6 +6,7 @@ from typing import Any
 
 from kdl_workloads import template as templates
 from kdl_workloads.dialects.base import SpecError
+from kdl_workloads.dialects.metadata import count
 from kdl_workloads.framework import Conventions, Framework, RoleSpec
 from kdl_workloads.job import ReplicaSpec, RestartPolicy
 
@@ -41,8 +42,8 @@ def _names(framework: Framework) -> str:
 
 
 def _decode_role(role: RoleSpec, path: str, value: Mapping[str, Any], conventions: Conventions) -> ReplicaSpec:
-    replicas = value.get("replicas")
-    replicas = role.default_replicas if replicas is None else int(replicas)
+    given = count(value, "replicas", path, None)
+    replicas = role.default_replicas if given is None else given
     if replicas < role.min_replicas or (role.max_replicas is not None and replicas > role.max_replicas):
         wanted = f"{role.min_replicas}" if role.min_replicas == role.max_replicas else f"at least {role.min_replicas}"
         raise SpecError(f"{path}.replicas", f"is {replicas} and must be {wanted}")

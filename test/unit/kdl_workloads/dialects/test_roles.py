@@ -116,6 +116,10 @@ def no_worker(specs: dict[str, Any]) -> None:
     specs["Worker"]["replicas"] = 0
 
 
+def text(specs: dict[str, Any]) -> None:
+    specs["Worker"]["replicas"] = "two"
+
+
 def two_spellings(specs: dict[str, Any]) -> None:
     specs["worker"] = specs["Worker"]
 
@@ -154,6 +158,7 @@ def bad_policy(specs: dict[str, Any]) -> None:
         (no_master, f"{XGB}.Master", "is required: every XGBoostJob has one Master"),
         (two_masters, f"{XGB}.Master.replicas", "is 2 and must be 1"),
         (no_worker, f"{XGB}.Worker.replicas", "is 0 and must be at least 1"),
+        (text, f"{XGB}.Worker.replicas", "is 'two' and must be a whole number of 0 or more"),
         (two_spellings, f"{XGB}.worker", "is given twice, also as Worker: keep one of them"),
         (unknown, f"{XGB}.Chief", "is not a replica type of XGBoostJob: use Master, Worker"),
         (nothing, XGB, "is required: name at least one of Master, Worker"),
