@@ -217,10 +217,11 @@ def _evaluate_rule(rule: Rule, context: cel.Context, path: str, kind: str) -> li
     name = rule.message or rule.text
     try:
         result = rule.program.execute(context)
-    except TypeError as error:
-        text = str(error).partition(":")[0].lower()
-        detail = f"'{text}': call arguments did not match a supported operator, function or macro signature"
+    except TypeError:
+        detail = "'no such overload': call arguments did not match a supported operator, function or macro signature"
         return [FieldError.invalid(path, kind, f"{detail} for rule: {name}")]
+    except ZeroDivisionError:
+        return [FieldError.invalid(path, kind, f"division by zero evaluating rule: {name}")]
     except KeyError as error:
         return [FieldError.invalid(path, kind, f"no such key: {error.args[0]} evaluating rule: {name}")]
     except (ArithmeticError, LookupError, RuntimeError, ValueError) as error:

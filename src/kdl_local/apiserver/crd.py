@@ -79,6 +79,8 @@ def establish(crd: Object, types: ResourceTypes, now: datetime) -> Establishment
 
 
 def _conflict(names: Mapping[str, Any], group: str, types: ResourceTypes) -> tuple[str, str] | None:
+    """Reason and message of the last name that is taken, which is the one that the real server reports."""
+    found: tuple[str, str] | None = None
     others = [item for item in types if item.resource.group == group and item.resource.plural != names["plural"]]
     resources = {name for item in others for name in (item.resource.plural, item.singular, *item.short_names)}
     kinds = {name for item in others for name in (item.resource.kind, item.list_kind)}
@@ -90,8 +92,8 @@ def _conflict(names: Mapping[str, Any], group: str, types: ResourceTypes) -> tup
         ("ListKindConflict", names["listKind"], kinds),
     ):
         if name in taken:
-            return reason, f'"{name}" is already in use'
-    return None
+            found = reason, f'"{name}" is already in use'
+    return found
 
 
 def _set_condition(conditions: list[dict[str, Any]], condition: tuple[str, str, str, str], now: datetime) -> None:
