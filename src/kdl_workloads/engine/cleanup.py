@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 
 from kdl_runtime.codec.meta import PartialObject
 from kdl_workloads.engine import limits, lost
 from kdl_workloads.engine.observed import Observed
+from kdl_workloads.engine.outcome import Outcome
 from kdl_workloads.engine.plan import Delete, Plan
 from kdl_workloads.engine.pod import Pod
-from kdl_workloads.engine.replicas import Replicas, slot
+from kdl_workloads.engine.replicas import Replica, Replicas, slot
+from kdl_workloads.engine.restart import replace_at
 from kdl_workloads.job import CleanPodPolicy, JobStatus
 
 
@@ -33,23 +36,41 @@ def after_finish(observed: Observed, status: JobStatus, replicas: Replicas) -> P
 
 
 def after_suspend(observed: Observed, replicas: Replicas) -> Plan:
-    """Every pod and service, whatever the clean-pod policy; finalizers of pods whose end is known."""
-    plan = withdraw(observed, replicas)
-    running = [r.pod for r in replicas.all() if not r.pod.terminating]
-    deletes = {d.uid: d for d in (*plan.delete_pods, *map(delete, running))}
-    return replace(plan, delete_pods=tuple(deletes.values()), delete_services=services(observed))
+    """Every pod and service, whatever the clean-pod policy; the finalizers of pods whose end is known."""
+    return _take_away(observed, replicas, replicas.all(), delete_services=services(observed))
 
 
-def withdraw(observed: Observed, replicas: Replicas) -> Plan:
-    """The pods that are to go while the job goes on: those that are replaced, the surplus, and those whose node is
-    lost. Pods whose end is known, or does not matter, are let go."""
-    surplus = {replica.pod.uid for replica in replicas.surplus}
-    going = [r.pod for r in replicas.all() if (r.replaced or r.pod.uid in surplus) and not r.pod.terminating]
+def withdraw(observed: Observed, status: JobStatus, replicas: Replicas) -> Plan:
+    """The pods that are to go while the job goes on: the surplus, those that are replaced now, and those whose node is
+    lost. ``requeue_at`` is when the next failed pod is replaced."""
+    times = {replica.pod.uid: _replace_at(observed, status, replica) for replica in replicas.replaced}
+    now = [r for r in replicas.replaced if (at := times[r.pod.uid]) is None or at <= observed.now]
+    later = [at for at in times.values() if at is not None and at > observed.now]
+    plan = _take_away(observed, replicas, [*now, *replicas.surplus], delete_services=())
+    return replace(plan, requeue_at=min(later, default=None))
+
+
+def _replace_at(observed: Observed, status: JobStatus, replica: Replica) -> datetime | None:
+    if replica.outcome is not Outcome.FAILED or replica.pod.terminating:
+        return None
+    restarts, replicas = status.replicas[replica.role].restarts, observed.job.roles[replica.role].replicas
+    return replace_at(replica.pod, observed.workload.conventions.container, restarts, replicas)
+
+
+def _take_away(
+    observed: Observed, replicas: Replicas, going: Iterable[Replica], *, delete_services: tuple[Delete, ...]
+) -> Plan:
+    """Deletes the pods that go, by force those whose node is lost, and lets go of every pod whose end is known, or
+    does not matter."""
     forced = [r.pod for r in replicas.all() if lost.is_forced(r.pod, observed.nodes, observed.now)]
-    settled = [r.pod for r in replicas.all() if r.outcome.known or r.pod.uid in surplus or r.pod in forced]
+    free = {r.pod.uid for r in replicas.surplus} | {pod.uid for pod in forced}
     return Plan(
-        release=held(settled),
-        delete_pods=(*map(delete, going), *(delete(pod, grace_period_seconds=0) for pod in forced)),
+        release=held(r.pod for r in replicas.all() if r.outcome.known or r.pod.uid in free),
+        delete_pods=(
+            *(delete(r.pod) for r in going if not r.pod.terminating),
+            *(delete(pod, grace_period_seconds=0) for pod in forced),
+        ),
+        delete_services=delete_services,
     )
 
 

@@ -65,8 +65,8 @@ def _end(observed: Observed, status: JobStatus, verdict: Verdict, used: int) -> 
 
 def _go_on(observed: Observed, status: JobStatus, replicas: Replicas) -> Plan:
     """Pods and services to create, and those to take away; nothing is created while the API server refuses it."""
-    plan = cleanup.withdraw(observed, replicas)
-    times = [limits.deadline(observed.job.run_policy, status), *_going(observed)]
+    plan = cleanup.withdraw(observed, status, replicas)
+    times = [plan.requeue_at, limits.deadline(observed.job.run_policy, status), *_going(observed)]
     block = observed.block
     if block is not None and observed.now < block.until:
         return replace(plan, requeue_at=_earliest([block.until, *times]))

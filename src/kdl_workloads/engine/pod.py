@@ -92,6 +92,10 @@ class Pod(PartialObject, frozen=True, gc=False, rename="camel", omit_defaults=Tr
         return killed_at and killed_at - timedelta(seconds=self.metadata.deletion_grace_period_seconds or 0)
 
     @property
+    def created_at(self) -> datetime | None:
+        return _time(self.metadata.creation_timestamp)
+
+    @property
     def ended(self) -> bool:
         return self.status.phase in ("Succeeded", "Failed")
 

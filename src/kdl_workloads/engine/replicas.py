@@ -51,6 +51,10 @@ class Replicas:
     def of(self, role: str) -> list[Replica]:
         return [replica for replica in self.wanted.values() if replica.role == role]
 
+    @property
+    def replaced(self) -> list[Replica]:
+        return [replica for replica in self.wanted.values() if replica.replaced]
+
     def all(self) -> list[Replica]:
         return [*self.wanted.values(), *self.surplus]
 

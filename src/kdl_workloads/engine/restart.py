@@ -1,9 +1,17 @@
-"""Whether the pod of a replica that ended is replaced by a new one."""
+"""Whether the pod of a replica that ended is replaced by a new one, and when."""
 
+from datetime import datetime, timedelta
+
+from kdl_runtime.backoff import BackoffPolicy
 from kdl_workloads.engine.observed import Workload
 from kdl_workloads.engine.outcome import Outcome, training_end
 from kdl_workloads.engine.pod import Pod
 from kdl_workloads.job import RestartPolicy
+
+PAUSES = BackoffPolicy(base=10.0, cap=300.0, jitter=0.0)
+"""Seconds between a failure and the next try: those of the kubelet between restarts of a container."""
+HEALTHY = timedelta(minutes=10)
+"""A pod that has lived for so long is replaced at once, as the kubelet forgets earlier failures of such a container."""
 
 NOT_ITS_OWN_DOING = frozenset({Outcome.DISRUPTED, Outcome.LOST, Outcome.DELETED})
 
@@ -19,6 +27,24 @@ def is_replaced(outcome: Outcome, policy: RestartPolicy, pod: Pod, workload: Wor
     if policy is RestartPolicy.EXIT_CODE:
         return _is_retryable(pod, workload)
     return policy in (RestartPolicy.ALWAYS, RestartPolicy.ON_FAILURE)
+
+
+def replace_at(pod: Pod, container: str, restarts: int, replicas: int) -> datetime | None:
+    """When a pod that failed makes way for the next, None for at once. Until then it stays, with its log.
+
+    ``restarts`` of the role, this one included. The first of each replica (on average: who failed how often is not
+    kept) comes at once, so that a passing failure costs no time; then a program that always fails is tried less and
+    less often.
+    """
+    rounds = (restarts - 1) // max(replicas, 1)
+    found = training_end(pod, container)
+    failed_at = found[1].ended_at if found is not None else None
+    if rounds < 1 or failed_at is None:
+        return None
+    created_at = pod.created_at
+    if created_at is not None and failed_at - created_at >= HEALTHY:
+        return None
+    return failed_at + timedelta(seconds=PAUSES.delay(rounds))
 
 
 def _is_retryable(pod: Pod, workload: Workload) -> bool:

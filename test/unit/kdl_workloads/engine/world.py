@@ -66,16 +66,14 @@ def make_job(
 
 
 def make_pod(name: str = "job-worker-0", phase: str = "Running", **parts: Any) -> Pod:
-    """``parts``: uid, exit_code (of the container "pytorch"), finished, reason, message, deleted (when), grace, restarts,
-    node, conditions (type -> status or (status, reason)), policy, held, containers."""
+    """``parts``: uid, exit_code (of the container "pytorch"), finished, reason, message, deleted (when), grace,
+    restarts, node, conditions (type -> status or (status, reason)), policy, held, containers, created."""
     metadata: dict[str, Any] = {
         "name": name,
         "namespace": "ns",
         "uid": parts.get("uid", f"uid-{name}"),
         "resourceVersion": "1",
-        "ownerReferences": [
-            {"apiVersion": KUBEFLOW, "kind": "PyTorchJob", "name": "job", "uid": UID, "controller": True}
-        ],
+        "creationTimestamp": format_time(parts.get("created", START)),
         "finalizers": [OUTCOME_FINALIZER] if parts.get("held", True) else [],
     }
     if "deleted" in parts:
@@ -135,8 +133,11 @@ class World:
             self.of, self.job, self.now, tuple(self.pods.values()), tuple(self.services.values()), self.nodes
         )
 
-    def step(self) -> Plan:
+    def step(self, stop: str = "") -> Plan:
+        """``stop`` is where the operator dies: "before" the status is stored, or "after"."""
         plan = decide(self.observed())
+        if stop == "before":
+            return plan
         if plan.status is not None:
             self.writes += 1
             self.job = replace(self.job, status=self.stored(plan.status))
@@ -144,6 +145,8 @@ class World:
             assert again.status is None, "deciding again on the same world changes the status once more"
             assert again.notes == ()
         self.notes += plan.notes
+        if stop == "after":
+            return plan
         self._create(plan)
         self._take_away(plan)
         return plan
@@ -164,7 +167,7 @@ class World:
             self.created.append(name)
             uid = f"{name}-{self.created.count(name)}"
             policy = pod["spec"]["restartPolicy"]
-            self.pods[name] = make_pod(name, "Pending", uid=uid, node="", policy=policy)
+            self.pods[name] = make_pod(name, "Pending", uid=uid, node="", policy=policy, created=self.now)
 
     def _take_away(self, plan: Plan) -> None:
         for pod in plan.release:
