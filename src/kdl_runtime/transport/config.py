@@ -77,7 +77,8 @@ class UserConfig:
 class ClusterConfig:
     """``server`` is a URL that may have a path. ``namespace`` is that of the context, or of the pod in a cluster.
 
-    Without ``ca`` the server must have a certificate that the system trusts.
+    Without ``ca`` the server must have a certificate that the system trusts. ``disable_compression`` is only passed on
+    to plugins: answers are never compressed for this client.
     """
 
     server: str

@@ -6,6 +6,7 @@ cannot be reached and a broken connection are errors here.
 
 import asyncio
 import platform
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -120,24 +121,29 @@ class HttpTransport:
         self._sessions: _Sessions | None = None
         self._closing: set[_Sessions] = set()
         self._refused: tuple[bytes, bytes] | None = None
+        self._closed = False
 
     async def request(self, request: HttpRequest) -> HttpResponse:
         timeout = self._options.timeout if request.timeout is None else request.timeout
-        async with self._in_flight:
-            with _transport_errors(self.config.server, request):
-                async with asyncio.timeout(timeout), self._open(request, streaming=False) as response:
-                    return HttpResponse(response.status, _lower(response), await response.read())
+        with _transport_errors(self.config.server, request):
+            # A plugin may wait for its user to log in: that is not the server's time, and no request in flight.
+            credential = await self._credentials.current()
+            opened = self._open(request, credential, streaming=False)
+            async with self._in_flight, asyncio.timeout(timeout), opened as response:
+                return HttpResponse(response.status, _lower(response), await response.read())
 
     @asynccontextmanager
     async def stream(self, request: HttpRequest) -> AsyncIterator[StreamResponse]:
         async with AsyncExitStack() as stack:
             with _transport_errors(self.config.server, request):
+                credential = await self._credentials.current()
                 async with asyncio.timeout(request.timeout):
-                    response = await stack.enter_async_context(self._open(request, streaming=True))
+                    response = await stack.enter_async_context(self._open(request, credential, streaming=True))
             yield _Stream(response, self.config.server, request)
 
     async def close(self) -> None:
-        """Closes every connection; streams that are still open break."""
+        """Closes every connection, for good: streams that are still open break, and requests are refused."""
+        self._closed = True
         remaining = {*self._closing, *([self._sessions] if self._sessions else [])}
         self._sessions = None
         self._closing.clear()
@@ -145,9 +151,10 @@ class HttpTransport:
             await sessions.close()
 
     @asynccontextmanager
-    async def _open(self, request: HttpRequest, *, streaming: bool) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _open(
+        self, request: HttpRequest, credential: Credential, *, streaming: bool
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         """One exchange; a refused credential (401) is renewed once."""
-        credential = await self._credentials.current()
         async with self._exchange(request, credential, streaming=streaming) as response:
             if response.status != 401 or not await self._credentials.renew(credential):
                 yield response
@@ -193,6 +200,8 @@ class HttpTransport:
 
     def _sessions_for(self, certificate: bytes) -> "_Sessions":
         """The connection pools for this certificate and the present authority, made anew when one has changed."""
+        if self._closed:
+            raise TransportError(f"the connection to {self.config.server} has been closed")
         identity = (self._ca.read(), certificate)
         current = self._sessions
         if current is not None and identity in (current.identity, self._refused):
@@ -224,12 +233,12 @@ class _Sessions:
         self.identity = identity
         self.active = 0
         ca, certificate = identity
-        tls: bool | object = True
+        tls: ssl.SSLContext | bool = True
         if config.server.startswith("https:"):
             tls = client_context(ca, certificate, insecure=config.insecure_skip_tls_verify)
         self.requests, self.streams = (
             aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ssl=tls, keepalive_timeout=90),  # type: ignore[arg-type]
+                connector=aiohttp.TCPConnector(limit=0, ssl=tls, keepalive_timeout=90),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=options.connect_timeout),
                 read_bufsize=2**18,
@@ -315,7 +324,8 @@ def _transport_errors(server: str, request: HttpRequest) -> Iterator[None]:
         raise RequestTimeoutError(f"{what}: no answer in time") from error
     except aiohttp.ClientConnectorCertificateError as error:
         raise TransportError(f"{what}: the server's certificate is not trusted: {error.certificate_error}") from error
-    except (aiohttp.ClientError, OSError) as error:
+    # aiohttp raises RuntimeError for what was closed while it was in use.
+    except (aiohttp.ClientError, OSError, RuntimeError) as error:
         raise TransportError(f"{what}: {error or type(error).__name__}") from error
     except ConfigError as error:
         raise TransportError(str(error)) from error

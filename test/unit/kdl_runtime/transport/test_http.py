@@ -325,14 +325,46 @@ async def test_a_request_goes_through_the_proxy(server: Any, transports: Any) ->
     assert _json(response.body)["target"] == "http://cluster.invalid:8080/api"
 
 
-async def test_close_can_be_called_twice_and_before_use(server: Any, transports: Any) -> None:
+async def test_a_closed_transport_refuses_requests(server: Any, transports: Any) -> None:
     async with server(echo) as url:
+        used, unused = transports(url), transports(url)
+        await used.request(HttpRequest("GET", "/"))
+        for transport in (used, unused):
+            await transport.close()
+            await transport.close()
+            with pytest.raises(TransportError, match=f"the connection to {url} has been closed"):
+                await transport.request(HttpRequest("GET", "/"))
+
+
+async def test_closing_breaks_what_is_open(server: Any, transports: Any) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        stream = web.StreamResponse()
+        await stream.prepare(request)
+        await stream.write(b"x")
+        await asyncio.Event().wait()
+        return stream
+
+    async with server(handler) as url, asyncio.timeout(20):
         transport = transports(url)
-        await transport.close()
-        await transport.request(HttpRequest("GET", "/"))
-        await transport.close()
-        await transport.close()
-        assert (await transport.request(HttpRequest("GET", "/"))).status == 201
+        async with transport.stream(HttpRequest("GET", "/")) as stream:
+            chunks = stream.chunks()
+            assert await anext(chunks) == b"x"
+            await transport.close()
+            with pytest.raises(TransportError):
+                await anext(chunks)
+
+
+async def test_getting_a_credential_is_not_the_servers_time(server: Any, transports: Any) -> None:
+    class Slow(Renewable):
+        async def current(self) -> Credential:
+            await asyncio.sleep(0.05)
+            return await super().current()
+
+    async with server(echo) as url:
+        options = TransportOptions(timeout=10, max_in_flight=1)
+        transport = transports(url, credentials=Slow("good"), options=options)
+        waiting = asyncio.create_task(transport.request(HttpRequest("GET", "/", timeout=0.04)))
+        assert (await waiting).status == 201
 
 
 def _json(body: bytes) -> Any:
