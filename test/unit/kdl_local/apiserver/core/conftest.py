@@ -24,7 +24,13 @@ def api(server: ApiServer) -> Api:
 @pytest.fixture
 def forgetful(clock: StillClock) -> Api:
     """A server that remembers no change: every watch and consistent list of the past expires."""
-    return Api(ApiServer(clock, random.Random(7), ServerOptions(history_size=0)))
+    return Api(ApiServer(clock, random.Random(7), ServerOptions(history_size=0, watch_timeout=0.02)))
+
+
+@pytest.fixture
+def brief(clock: StillClock) -> Api:
+    """A server whose watches end after some hundredths of a second."""
+    return Api(ApiServer(clock, random.Random(7), ServerOptions(watch_timeout=0.02)))
 
 
 @pytest.fixture
