@@ -89,7 +89,8 @@ class RequestTimeoutError(TransportError):
 @dataclass(frozen=True, slots=True)
 class TransportOptions:
     """``max_in_flight`` requests (not streams) run at a time, the others wait in order; it is what bounds the load on
-    the server, there is no limit per second. ``timeout`` and ``connect_timeout`` in seconds."""
+    the server, there is no limit per second. ``timeout`` and ``connect_timeout`` in seconds. ``user_agent`` "" is
+    ``default_user_agent()``."""
 
     max_in_flight: int = 64
     timeout: float = 60.0

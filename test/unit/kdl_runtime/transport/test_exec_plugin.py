@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from kdl_runtime.codec.json import decode, encode
 from kdl_runtime.transport import exec_plugin
-from kdl_runtime.transport.config import ClusterConfig, ConfigError, ExecConfig, Source
+from kdl_runtime.transport.config import ClusterConfig, ConfigError, ExecConfig, Source, UserConfig
 from kdl_runtime.transport.credentials import Credential
 from kdl_runtime.transport.exec_plugin import (
     PluginAnswer,
@@ -21,6 +22,7 @@ from kdl_runtime.transport.exec_plugin import (
     parse_answer,
     run_plugin,
 )
+from kdl_runtime.transport.http import HttpRequest, HttpTransport
 
 V1 = "client.authentication.k8s.io/v1"
 CLUSTER = ClusterConfig("https://k.example", ca=Source(data=b"CA"), tls_server_name="kubernetes")
@@ -221,3 +223,21 @@ async def test_a_plugin_that_insists_is_not_followed(manual_clock: Any) -> None:
     output = decode(credential(token="same"))
     credentials = PluginCredentials(script(f"import json; print(json.dumps({output!r}))"), CLUSTER, manual_clock)
     assert not await credentials.renew(await credentials.current())
+
+
+async def test_a_transport_asks_the_plugin_again_when_the_server_refuses(
+    server: Any, manual_clock: Any, tmp_path: Path
+) -> None:
+    seen = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append(request.headers["Authorization"])
+        return web.Response(status=200 if seen[-1] == "Bearer token-2" else 401)
+
+    async with server(handler) as url:
+        plugin = script(COUNTING, str(tmp_path / "count"))
+        transport = HttpTransport(ClusterConfig(url, user=UserConfig(exec=plugin)), manual_clock)
+        statuses = [(await transport.request(HttpRequest("GET", "/"))).status for _ in range(2)]
+        await transport.close()
+    assert statuses == [200, 200]
+    assert seen == ["Bearer token-1", "Bearer token-2", "Bearer token-2"]

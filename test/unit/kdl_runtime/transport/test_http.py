@@ -178,6 +178,21 @@ async def test_no_more_requests_than_the_limit_are_in_flight_and_streams_do_not_
     assert most == 3
 
 
+async def test_connections_are_used_again(server: Any, transports: Any) -> None:
+    peers = set()
+
+    async def handler(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        peers.add(request.transport.get_extra_info("peername"))
+        return web.Response(text="x" * 100_000)
+
+    async with server(handler) as url:
+        transport = transports(url)
+        for _ in range(5):
+            assert len((await transport.request(HttpRequest("GET", "/"))).body) == 100_000
+    assert len(peers) == 1
+
+
 async def test_a_request_that_takes_too_long(server: Any, transports: Any) -> None:
     release = asyncio.Event()
 
