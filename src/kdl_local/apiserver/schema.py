@@ -1,5 +1,6 @@
 """The schema of one version of a custom resource: pruning, defaulting and validation."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ from kdl_local.apiserver.fields import FieldError
 from kdl_local.apiserver.node import Node, compile_schema
 from kdl_local.apiserver.types import Object
 
+_SEGMENT = re.compile(r"[^.\[\]]+")
 _META_FIELDS = frozenset({"apiVersion", "kind", "metadata"})
 
 
@@ -26,7 +28,6 @@ class StructuralSchema:
         self._rules = rules
         self._root = compile_schema(schema)
         self._root.embedded = True
-        # The object's own metadata is validated by the rules for all objects; a CRD may restrict only its name.
 
     def openapi(self) -> Mapping[str, Any]:
         return self._schema
@@ -44,9 +45,30 @@ class StructuralSchema:
     def validate(self, obj: Object, old: Object | None) -> list[FieldError]:
         errors: list[FieldError] = []
         self._root.validate(obj, None, errors)
+        if old is not None:
+            errors = [error for error in errors if not _unchanged(obj, old, error.path)]
         if not errors and self._rules is not None:
             return self._rules(obj, old)
         return errors
+
+
+def _unchanged(new: Any, old: Any, path: str) -> bool:
+    """Whether the refused field, or an object or list around it, is what was stored before.
+
+    Such errors are let pass, so that a schema that became stricter does not stop every later write of old objects
+    (https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/4008-crd-ratcheting). Items of lists
+    have no counterpart in the old list, so a list is compared as a whole.
+    """
+    for match in _SEGMENT.finditer(path):
+        if isinstance(new, list) or isinstance(old, list):
+            break
+        if not (isinstance(new, dict) and isinstance(old, dict)):
+            return False
+        if match[0] not in new or match[0] not in old:
+            # A field that is missing is missing in what surrounds it.
+            return match.end() == len(path) and new == old
+        new, old = new[match[0]], old[match[0]]
+    return bool(path and new == old)
 
 
 def prune_fields(value: Any, node: Node, unknown: list[str], path: Path = None) -> None:

@@ -277,3 +277,29 @@ def test_rules_run_only_on_objects_of_the_right_shape() -> None:
     assert seen == []
     compiled.validate({"spec": "a"}, None)
     assert seen == [{"spec": "a"}]
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "paths"),
+    [
+        ({"n": 0, "other": 1}, {"n": 0, "other": 2}, []),
+        ({"n": 0}, {"n": 5}, ["spec.n"]),
+        ({"n": 0}, {}, ["spec.n"]),
+        ({"o": {}, "other": 1}, {"o": {}, "other": 2}, []),
+        ({"o": {}}, {"o": {"name": "x"}}, ["spec.o.name"]),
+        ({"l": [0], "other": 1}, {"l": [0], "other": 2}, []),
+        ({"l": [0, 1]}, {"l": [0]}, ["spec.l[0]"]),
+    ],
+)
+def test_what_was_stored_before_is_not_refused_by_a_stricter_schema(
+    new: dict[str, Any], old: dict[str, Any], paths: list[str]
+) -> None:
+    number = {"type": "integer", "minimum": 1}
+    compiled = schema(
+        n=number,
+        other={"type": "integer"},
+        o={"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}},
+        l={"type": "array", "items": number},
+    )
+    errors = compiled.validate(object_with(**new), object_with(**old))
+    assert [error.path for error in errors] == paths
