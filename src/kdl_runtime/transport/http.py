@@ -191,9 +191,9 @@ class HttpTransport:
                 response.close()
         finally:
             sessions.active -= 1
-            if sessions in self._closing and not sessions.active:
-                self._closing.discard(sessions)
-                await sessions.close()
+            for idle in [retired for retired in self._closing if not retired.active]:
+                self._closing.discard(idle)
+                await idle.close()
 
     def _url(self, request: HttpRequest) -> URL:
         query = f"?{urlencode(request.query, quote_via=quote)}" if request.query else ""

@@ -1,5 +1,6 @@
 """TLS: whom the transport trusts, the certificate that it shows, and what happens when either changes."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,29 @@ async def test_changed_certificate_files_are_used_after_a_minute(
         install("third")
         manual_clock.advance(REREAD_SECONDS)
         assert (await transport.request(GET)).body == b"third"
+
+
+async def test_idle_connections_of_the_old_certificate_are_closed(
+    server: Any, transports: Any, authority: Any, tmp_path: Path, manual_clock: Any
+) -> None:
+    connections = []
+
+    async def handler(request: web.Request) -> web.Response:
+        connections.append(request.transport)
+        return web.Response()
+
+    file = tmp_path / "client.pem"
+    user = UserConfig(client_certificate=Source(path=file), client_key=Source(data=b"\n"))
+    async with server(handler, authority.server_context(tmp_path, ask_client=True)) as url, asyncio.timeout(20):
+        transport = transports(url, ca=Source(data=authority.certificate), user=user)
+        for name in ("first", "second"):
+            issued = authority.issue(name)
+            file.write_bytes(issued.certificate + issued.key)
+            manual_clock.advance(REREAD_SECONDS)
+            await transport.request(GET)
+        while not connections[0].is_closing():
+            await transport.request(GET)
+    assert connections[1] is connections[-1]
 
 
 async def test_a_changed_authority_is_trusted_after_a_minute(
