@@ -35,11 +35,14 @@ from kdl_runtime.types import ObjectKey
 
 Object = Mapping[str, Any]
 
+FAKE_TAINT = {"key": "kdl.io/fake", "value": "true", "effect": "NoSchedule"}
+
 
 @dataclass(frozen=True, slots=True)
 class FakeNodeOptions:
     """``capacity`` is that of each node. Nodes are named ``<prefix>-<i>`` from 0. ``heartbeat``: seconds between the
-    renewals of a node's Lease. ``behaviour`` decides what pods do, by default their annotations."""
+    renewals of a node's Lease. ``behaviour`` decides what pods do, by default their annotations. ``tainted``: only pods
+    that tolerate ``kdl.io/fake`` come here, for clusters that have a node that runs pods as well."""
 
     count: int = 1
     prefix: str = "fake"
@@ -47,6 +50,7 @@ class FakeNodeOptions:
     labels: Mapping[str, str] = field(default_factory=lambda: {"type": "fake"})
     heartbeat: float = HEARTBEAT_SECONDS
     behaviour: Callable[[Object], Behaviour] = behaviour_of
+    tainted: bool = False
 
 
 @dataclass(slots=True)
@@ -116,7 +120,14 @@ class FakeNodes:
 
     def _identity(self, name: str) -> NodeIdentity:
         options = self._options
-        return NodeIdentity(name, self._addresses[name], options.capacity, options.labels, runtime="fake")
+        return NodeIdentity(
+            name,
+            self._addresses[name],
+            options.capacity,
+            options.labels,
+            runtime="fake",
+            taints=(FAKE_TAINT,) if options.tainted else (),
+        )
 
     # ---- events
 

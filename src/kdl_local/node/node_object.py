@@ -35,6 +35,7 @@ class NodeIdentity:
     labels: Mapping[str, str] = field(default_factory=dict)
     runtime: str = "kdl"
     extra_conditions: tuple[Mapping[str, str], ...] = ()
+    taints: tuple[Mapping[str, str], ...] = ()
 
 
 class NodeRegistration:
@@ -54,7 +55,7 @@ class NodeRegistration:
             "kubernetes.io/arch": _architecture(),
             **identity.labels,
         }
-        node = {"metadata": {"name": identity.name, "labels": labels}, "spec": {}, "status": self._status([])}
+        node = {"metadata": {"name": identity.name, "labels": labels}, "spec": self._spec(), "status": self._status([])}
         try:
             self._direct.create(NODES, node)
         except AlreadyExists:
@@ -80,6 +81,10 @@ class NodeRegistration:
         for resource, namespace in ((NODES, ""), (LEASES, NODE_LEASES_NAMESPACE)):
             if self._direct.find(resource, namespace, self._identity.name) is not None:
                 self._direct.delete(resource, namespace, self._identity.name)
+
+    def _spec(self) -> dict[str, Any]:
+        taints = [dict(taint) for taint in self._identity.taints]
+        return {"taints": taints} if taints else {}
 
     def _write_status(self, node: Object) -> None:
         conditions = (node.get("status") or {}).get("conditions") or []

@@ -96,6 +96,10 @@ class ProcessNode:
         self._names_changed = asyncio.Event()
 
     @property
+    def name(self) -> str:
+        return self._context.name
+
+    @property
     def isolation(self) -> Isolation:
         return self._context.isolation
 
