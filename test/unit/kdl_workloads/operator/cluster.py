@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -16,9 +16,11 @@ from kdl_runtime.manager.manager import Manager, ManagerOptions
 from kdl_runtime.resources.registry import CRDS, EVENTS, PODS, SERVICES
 from kdl_runtime.types import Resource
 from kdl_testing.direct import DirectTransport
-from kdl_workloads.crds import all_crds
+from kdl_testing.virtual_time import run
+from kdl_workloads.crds import crd
 from kdl_workloads.framework import KUBEDL, KUBEFLOW
 from kdl_workloads.frameworks.pytorch import PyTorch
+from kdl_workloads.frameworks.registry import frameworks
 from kdl_workloads.frameworks.xgboost import XGBoost
 from kdl_workloads.operator import OperatorOptions, build
 
@@ -29,15 +31,25 @@ PYTORCH_JOBS = PyTorch().resource(KUBEFLOW)
 XGBOOST_JOBS = XGBoost().resource(KUBEDL)
 
 
-class Cluster:
-    """The API server, and hands that do what the rest of a cluster does."""
+def on_virtual_time(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    def wrapper() -> None:
+        run(test())
 
-    def __init__(self) -> None:
+    wrapper.__name__ = test.__name__
+    wrapper.__doc__ = test.__doc__
+    return wrapper
+
+
+class Cluster:
+    """The API server with the CRDs of ``served``, and hands that do what the rest of a cluster does."""
+
+    def __init__(self, *served: Resource) -> None:
+        self.served = served or (PYTORCH_JOBS,)
         self.clock = LoopClock(START)
         self.server = ApiServer(self.clock, random.Random(1))
         self.direct = self.server.direct
-        for crd in all_crds():
-            self.direct.create(CRDS, crd)
+        for resource in self.served:
+            self.direct.create(CRDS, crd(frameworks()[resource.kind], resource.api_version))
 
     @asynccontextmanager
     async def operator(self) -> AsyncIterator["Operator"]:
@@ -119,7 +131,7 @@ class Operator:
         self.transport = DirectTransport(cluster.server)
         options = ManagerOptions(metrics_bind_address="0", health_probe_bind_address="0")
         self.manager = Manager(Client(self.transport, self.clock), options, self.clock, random.Random(2))
-        self.controllers = build(self.manager, OperatorOptions(), RESOURCES)
+        self.controllers = build(self.manager, OperatorOptions(), cluster.served)
 
     async def until(self, holds: Callable[[], bool], seconds: float = 60) -> None:
         """Wait for a condition on virtual time."""

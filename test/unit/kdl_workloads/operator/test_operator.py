@@ -1,33 +1,23 @@
 """The whole operator against an API server, on virtual time."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 import pytest
 
 from kdl_runtime.errors import NotFound
 from kdl_runtime.resources.registry import PODS
-from kdl_testing.virtual_time import run
 from unit.kdl_workloads.operator.cluster import (
     NAMESPACE,
     PYTORCH_JOBS,
+    RESOURCES,
     XGBOOST_JOBS,
     Cluster,
+    on_virtual_time,
     pytorch_job,
     xgboost_job,
 )
 
 PODS_OF_JOB = ["job-master-0", "job-worker-0", "job-worker-1"]
-
-
-def on_virtual_time(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    def wrapper() -> None:
-        run(test())
-
-    wrapper.__name__ = test.__name__
-    wrapper.__doc__ = test.__doc__
-    return wrapper
 
 
 @on_virtual_time
@@ -77,7 +67,7 @@ async def test_a_job_that_waits_costs_no_request() -> None:
 
 @on_virtual_time
 async def test_both_groups_are_served_and_roles_wait() -> None:
-    cluster = Cluster()
+    cluster = Cluster(*RESOURCES)
     async with cluster.operator() as operator:
         assert [controller.name for controller in operator.controllers] == [
             "pytorchjob-kubedl",
