@@ -2,19 +2,33 @@
 
 from typing import Generic, TypeVar
 
+import msgspec
 import structlog
 from msgspec.structs import force_setattr
 from prometheus_client import Counter
 
 from kdl_runtime.codec.json import DecodeError, Raw, decoder
-from kdl_runtime.codec.meta import PartialObject
+from kdl_runtime.codec.meta import ObjectMeta, PartialObject
 from kdl_runtime.types import Resource
 
 P = TypeVar("P", bound=PartialObject)
 
 log = structlog.get_logger(__name__)
 
-_metadata_only = decoder(PartialObject)
+
+class _IdentityMeta(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+
+
+class _Identity(msgspec.Struct, frozen=True, gc=False):
+    metadata: _IdentityMeta = _IdentityMeta()
+
+
+_decode_metadata = decoder(PartialObject)
+_decode_identity = decoder(_Identity)
 
 
 class ObjectDecoder(Generic[P]):
@@ -44,9 +58,19 @@ class ObjectDecoder(Generic[P]):
         return obj
 
     def identify(self, raw: Raw | bytes) -> PartialObject | None:
-        """At least the metadata, of an object whose projection could not be decoded."""
+        """At least name, namespace, UID and version of an object that could not be decoded; else its metadata."""
         try:
-            identity: PartialObject = _metadata_only(raw)
+            found: PartialObject = _decode_metadata(raw)
+        except DecodeError:
+            return self._bare_identity(raw)
+        return found
+
+    def _bare_identity(self, raw: Raw | bytes) -> PartialObject | None:
+        try:
+            meta: _IdentityMeta = _decode_identity(raw).metadata
         except DecodeError:
             return None
-        return identity
+        bare = ObjectMeta(
+            name=meta.name, namespace=meta.namespace, uid=meta.uid, resource_version=meta.resource_version
+        )
+        return PartialObject(self._resource.api_version, self._resource.kind, bare)

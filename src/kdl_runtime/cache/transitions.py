@@ -59,10 +59,10 @@ class Transition:
 
 
 RELIST_AFTER_FAILURES = 5
-"""Watches in a row that fail without an event before the watcher lists again: its version may be to blame."""
+"""Watches in a row that bring no event before the watcher lists again: its version may be to blame."""
 
-_UNREACHABLE = (TooManyRequests, TransportError)
-_PASSING = (*_UNREACHABLE, ServiceUnavailable, InternalError, Timeout, SilentWatchError, ShortWatchError)
+UNREACHABLE = (TooManyRequests, TransportError)
+_PASSING = (*UNREACHABLE, ServiceUnavailable, InternalError, Timeout, SilentWatchError, ShortWatchError)
 _UNSUPPORTED = (BadRequest, Invalid, MethodNotAllowed, StreamListError)
 _REFUSED = (NotFound, Unauthorized, Forbidden)
 
@@ -85,7 +85,7 @@ def after_stream_list_failure(error: Exception) -> Transition:
         return Transition(State.STREAM_LIST, back_off=True, latest=True)
     if isinstance(error, _UNSUPPORTED):
         return Transition(State.LIST)
-    if isinstance(error, (*_UNREACHABLE, *_REFUSED)):
+    if isinstance(error, (*UNREACHABLE, *_REFUSED)):
         return Transition(State.STREAM_LIST, back_off=True)
     return Transition(State.LIST, back_off=True)
 

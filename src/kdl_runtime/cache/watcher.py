@@ -16,6 +16,7 @@ from kdl_runtime.backoff import Backoff
 from kdl_runtime.cache.collection import Collection, Decoded, Liveness, Page, Sink, WatchEnvironment
 from kdl_runtime.cache.decode import ObjectDecoder
 from kdl_runtime.cache.transitions import (
+    UNREACHABLE,
     ShortWatchError,
     SilentWatchError,
     State,
@@ -78,6 +79,7 @@ class Watcher(Generic[P]):
         self._version = ""
         self._latest = False
         self._retry_after = 0.0
+        self._fruitless = 0
         self._after_back_off = self._relist_state
         self._pages: dict[ObjectKey, Decoded[P]] = {}
         self._kept: set[ObjectKey] = set()
@@ -122,8 +124,8 @@ class Watcher(Generic[P]):
         try:
             following = await work()
         except Exception as error:
-            await self._close()
             transition = failed(error)
+            await self._close()
             self._report(error, transition)
             self._latest = self._latest or transition.latest
             self._retry_after = (isinstance(error, ApiError) and error.retry_after) or 0.0
@@ -313,7 +315,13 @@ class Watcher(Generic[P]):
         return transition
 
     def _watch_failed(self, error: Exception) -> Transition:
-        return after_watch_failure(error, self.liveness.failures + 1, self._relist_state)
+        # An unreachable server says nothing about the version, and must not meet everyone's lists on its return.
+        if self._open is not None or not isinstance(error, UNREACHABLE):
+            self._fruitless += 1
+        transition = after_watch_failure(error, self._fruitless, self._relist_state)
+        if transition.state is not State.WATCH:
+            self._fruitless = 0
+        return transition
 
     def _report(self, error: Exception, transition: Transition) -> None:
         self.liveness.failures += 1
@@ -331,6 +339,7 @@ class Watcher(Generic[P]):
     def _succeeded(self) -> None:
         self.liveness.heartbeat = self._clock.monotonic()
         self.liveness.failures = 0
+        self._fruitless = 0
         self.liveness.error = ""
 
     async def _yield_now_and_then(self) -> None:

@@ -222,6 +222,6 @@ class Metrics:
         """The text exposition format (``CONTENT_TYPE``). Reads only: may run in a thread."""
         return generate_latest(_WithoutCreated(self.registry))
 
-    def value(self, name: str, **labels: str) -> float | None:
+    def value(self, name: str, /, **labels: str) -> float | None:
         """One sample, for tests: ``value("workqueue_adds_total", name="job", controller="job")``."""
         return self.registry.get_sample_value(name, labels)
