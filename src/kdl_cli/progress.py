@@ -1,8 +1,9 @@
 """What a person sees while a job goes on: each condition as it comes, and on a terminal one line that lives."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 
 import click
 
@@ -13,9 +14,10 @@ from kdl_runtime.clock import Clock
 
 
 class JobProgress:
-    """Tells on standard error, so that standard output stays what was asked for."""
+    """``tell`` prints one line, by default on standard error, so that standard output stays what was asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None] | None = None) -> None:
+        self._tell = tell or partial(click.echo, err=True)
         self._timeline: Timeline | None = None
         self.view: JobView | None = None
 
@@ -25,7 +27,7 @@ class JobProgress:
         if self._timeline is None:
             self._timeline = Timeline(view.created)
         for condition in self._timeline.news(view.status.conditions):
-            click.echo(self._timeline.line(condition), err=True)
+            self._tell(self._timeline.line(condition))
 
 
 def status_line(view: JobView | None, now: datetime) -> str:
@@ -41,19 +43,21 @@ def status_line(view: JobView | None, now: datetime) -> str:
 def job_progress(clock: Clock, *, live: bool) -> Iterator[JobProgress]:
     """Progress for the time of the block. With ``live``, and if standard error is a terminal, the last line of the
     terminal shows the replica counts and the time that has passed."""
-    progress = JobProgress()
     if not live:
-        yield progress
+        yield JobProgress()
         return
     from rich.console import Console
     from rich.live import Live
     from rich.spinner import Spinner
+    from rich.text import Text
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield progress
+        yield JobProgress()
         return
     spinner = Spinner("dots")
+    # What is printed while a line lives must go through its console, or it would be written into that line.
+    progress = JobProgress(lambda line: console.print(Text.from_ansi(line), soft_wrap=True))
 
     def frame() -> Spinner:
         spinner.update(text=status_line(progress.view, clock.now()))

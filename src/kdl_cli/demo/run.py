@@ -1,9 +1,11 @@
 """The demo from nothing to the result: a cluster, the CRDs, the operator, a job, and everything stopped again."""
 
 import asyncio
+import os
 import shutil
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -50,12 +52,13 @@ class DemoOptions:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the demo runs. ``state`` holds everything that it writes; ``local``: on a cluster of its own."""
+    """Where the demo runs. ``state`` holds what it writes. ``cluster`` is the name of its own local cluster, empty for
+    a cluster that was there before."""
 
     state: Path
     kubeconfig: Path
     output: Path
-    local: bool
+    cluster: str = ""
 
 
 async def run_demo(options: DemoOptions) -> None:
@@ -65,11 +68,12 @@ async def run_demo(options: DemoOptions) -> None:
     async with AsyncExitStack() as stack:
         stack.enter_context(_sigterm_like_ctrl_c())
         state = stack.enter_context(_state_directory(keep=options.keep))
-        place = await stack.enter_async_context(_place(options, state, report))
+        place = stack.enter_context(_place(options, state, report))
         connection = Connection(str(place.kubeconfig), options.connection.context, options.connection.namespace)
         session = await stack.enter_async_context(connect(connection))
         installed = await install(session, all_crds())
-        report.step("CRDs", ", ".join(f"{item.name} {item.change}" for item in installed))
+        changes = Counter(item.change for item in installed)
+        report.step("CRDs", ", ".join(f"{count} {change}" for change, count in changes.items()))
         operator = await stack.enter_async_context(
             operator_process(place.kubeconfig, state / "operator.log", keep=options.keep)
         )
@@ -105,18 +109,20 @@ def _state_directory(*, keep: bool) -> Iterator[Path]:
             shutil.rmtree(state)
 
 
-@asynccontextmanager
-async def _place(options: DemoOptions, state: Path, report: Report) -> AsyncIterator[Place]:
+@contextmanager
+def _place(options: DemoOptions, state: Path, report: Report) -> Iterator[Place]:
     output = (options.output or state / "output").resolve()
     if options.connection.kubeconfig:
         kubeconfig = Path(options.connection.kubeconfig)
         report.step("cluster", f"the one of {kubeconfig}")
-        yield Place(state, kubeconfig, output, local=False)
+        yield Place(state, kubeconfig, output)
         return
-    async with local_cluster(state, keep=options.keep) as cluster:
+    with local_cluster(f"demo-{os.getpid()}", keep=options.keep) as cluster:
         output.mkdir(parents=True, exist_ok=True)
-        report.step("local cluster", f"{cluster.server} (pid {cluster.pid}), kubeconfig {cluster.kubeconfig}")
-        yield Place(state, cluster.kubeconfig, output, local=True)
+        report.step("local cluster", f"{cluster.url} (pid {cluster.pid}), kubeconfig {cluster.kubeconfig}")
+        if cluster.warning:
+            report.step("warning", cluster.warning)
+        yield Place(state, Path(cluster.kubeconfig), output, cluster.name)
 
 
 @asynccontextmanager
@@ -124,7 +130,7 @@ async def _job(session: Session, options: DemoOptions, place: Place, report: Rep
     """The example's job and the ConfigMap with its program. On a cluster that is not the demo's own both are deleted at
     the end; a local one is stopped as a whole."""
     manifest = examples.job_manifest(options.folder, options.dialect, session.namespace)
-    if place.local:
+    if place.cluster:
         manifest = examples.with_output(manifest, place.output)
     config = examples.config_map(options.example, options.folder, session.namespace)
     group, version = parse_api_version(manifest["apiVersion"])
@@ -138,7 +144,7 @@ async def _job(session: Session, options: DemoOptions, place: Place, report: Rep
         report.step("job", f"{job} submitted")
         yield job
     finally:
-        if not (place.local or options.keep):
+        if not (place.cluster or options.keep):
             for kind, key in reversed(made):
                 await _delete(session, Found(kind, {"metadata": {"namespace": key.namespace, "name": key.name}}))
 
@@ -187,7 +193,7 @@ def _conclude(options: DemoOptions, place: Place, job: Found, report: Report) ->
     pairs = [("job", f"{job} succeeded")]
     if found.value is not None:
         pairs.append(("accuracy", f"{found.value} of the saved model on the test set"))
-    if place.local:
+    if place.cluster:
         for path in sorted(place.output.iterdir()):
             pairs.append((path.name, f"{path}{'' if kept else ' (goes with the demo; --output DIR keeps it)'}"))
     report.end(pairs)
@@ -197,6 +203,6 @@ def _conclude(options: DemoOptions, place: Place, job: Found, report: Report) ->
 
 def _how_to_go_on(place: Place, operator: OperatorProcess) -> str:
     stop = f"kill {operator.pid}"
-    if place.local:
-        stop += f"; kdl local down --state-dir {place.state / 'cluster'}"
+    if place.cluster:
+        stop += f"; kdl local down --name {place.cluster}; rm -r {place.state}"
     return f"\nStill running. Look around:  export KUBECONFIG={place.kubeconfig}\nStop it all:  {stop}"
