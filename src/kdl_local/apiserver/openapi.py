@@ -18,12 +18,6 @@ from kdl_runtime.types import GroupVersionKind
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _WELL_KNOWN = {STATUS: f"{_META}Status", DELETE_OPTIONS: f"{_META}DeleteOptions", PATCH: f"{_META}Patch"}
 _PATCH_SCHEMA = {"description": "A patch, as its Content-Type says.", "type": "object"}
-_PATCH_TYPES = (
-    "application/apply-patch+yaml",
-    "application/json-patch+json",
-    "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
-)
 _V3_PREFIX, _V2_PREFIX = "#/components/schemas/", "#/definitions/"
 _INFO = {"title": "Kubernetes", "version": "unversioned"}
 
@@ -189,8 +183,7 @@ def _v3_operation(operation: Operation, names: _Names) -> dict[str, Any]:
         {**_query(item), "schema": {"type": item.type, "uniqueItems": True}} for item in operation.parameters
     ]
     if operation.body is not None and (name := names.of(operation.body)):
-        types = _PATCH_TYPES if operation.body == PATCH else ("*/*",)
-        content = {type_: {"schema": {"$ref": _V3_PREFIX + name}} for type_ in types}
+        content = {media: {"schema": {"$ref": _V3_PREFIX + name}} for media in operation.media}
         result["requestBody"] = {"content": content, "required": operation.body != DELETE_OPTIONS}
     answer = names.of(operation.answer) if operation.answer is not None else None
     schema = {"$ref": _V3_PREFIX + answer} if answer else {"type": "string"}
@@ -207,7 +200,7 @@ def _v2_operation(operation: Operation, names: _Names) -> dict[str, Any]:
         parameters.append({**body, "required": operation.body != DELETE_OPTIONS})
     answer = names.of(operation.answer) if operation.answer is not None else None
     schema = {"$ref": _V2_PREFIX + answer} if answer else {"type": "string"}
-    result["consumes"] = list(_PATCH_TYPES) if operation.body == PATCH else ["*/*"]
+    result["consumes"] = list(operation.media)
     result["produces"] = ["application/json" if answer else "text/plain"]
     result["parameters"] = parameters
     result["responses"] = {"200": {"description": "OK", "schema": schema}}

@@ -47,7 +47,11 @@ _DELETING = (
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """``action`` is the value of ``x-kubernetes-action``; ``body`` and ``answer`` are kinds, None for free text."""
+    """``action`` is the value of ``x-kubernetes-action``; ``body`` and ``answer`` are kinds, None for free text.
+
+    ``media`` are the content types of the body. kubectl tells by those of a patch how to apply a kind: custom
+    resources must not offer strategic merge patches.
+    """
 
     path: str
     method: str
@@ -56,6 +60,7 @@ class Operation:
     parameters: tuple[Parameter, ...] = ()
     body: GroupVersionKind | None = None
     answer: GroupVersionKind | None = None
+    media: tuple[str, ...] = ("*/*",)
 
     @property
     def id(self) -> str:
@@ -67,6 +72,9 @@ class Operation:
 STATUS = GroupVersionKind("", "v1", "Status")
 DELETE_OPTIONS = GroupVersionKind("", "v1", "DeleteOptions")
 PATCH = GroupVersionKind("", "v1", "Patch")
+
+_PATCH_MEDIA = ("application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json")
+_BUILTIN_PATCH_MEDIA = (*_PATCH_MEDIA, "application/strategic-merge-patch+json")
 
 _WRITE = (_PRETTY, _DRY_RUN, _MANAGER, _VALIDATION)
 
@@ -92,11 +100,16 @@ def operations(type_: ResourceType) -> Iterator[Operation]:
     if "update" in verbs:
         yield Operation(one, "put", "put", kind, _WRITE, kind, kind)
     if "patch" in verbs:
-        yield Operation(one, "patch", "patch", kind, (*_WRITE, _FORCE), PATCH, kind)
+        yield _patch(type_, one, kind)
     if "delete" in verbs:
         yield Operation(one, "delete", "delete", kind, (_PRETTY, *_DELETING), DELETE_OPTIONS, STATUS)
     for name in sorted(type_.subresources):
         yield from _subresource(type_, name, f"{one}/{name}")
+
+
+def _patch(type_: ResourceType, path: str, kind: GroupVersionKind) -> Operation:
+    media = _PATCH_MEDIA if type_.custom else _BUILTIN_PATCH_MEDIA
+    return Operation(path, "patch", "patch", kind, (*_WRITE, _FORCE), PATCH, kind, media)
 
 
 _METHODS = {"get": ("get", "get"), "create": ("post", "post"), "update": ("put", "put"), "patch": ("patch", "patch")}
@@ -109,6 +122,6 @@ def _subresource(type_: ResourceType, name: str, path: str) -> Iterator[Operatio
         if verb == "get":
             yield Operation(path, method, action, kind, (_PRETTY,), answer=None if name == "log" else kind)
         elif verb == "patch":
-            yield Operation(path, method, action, kind, (*_WRITE, _FORCE), PATCH, kind)
+            yield _patch(type_, path, kind)
         else:
             yield Operation(path, method, action, kind, _WRITE, kind, kind)

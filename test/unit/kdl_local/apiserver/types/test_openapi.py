@@ -82,6 +82,17 @@ def test_patch_says_its_kind_action_and_that_fields_are_validated(types: Resourc
     assert {"fieldValidation", "dryRun", "fieldManager", "force"} <= names
 
 
+@pytest.mark.parametrize(
+    ("group", "path", "strategic"),
+    [("foo.example.com", f"{NAMESPACED}/{{name}}", False), ("", "/api/v1/namespaces/{namespace}/pods/{name}", True)],
+)
+def test_only_built_in_kinds_offer_strategic_merge_patches(
+    types: ResourceTypes, group: str, path: str, strategic: bool
+) -> None:
+    content = document(types, group, "v1")["paths"][path]["patch"]["requestBody"]["content"]
+    assert ("application/strategic-merge-patch+json" in content) is strategic
+
+
 def test_paths_of_a_custom_resource(types: ResourceTypes) -> None:
     paths = document(types, "foo.example.com", "v1")["paths"]
     assert {path: sorted(set(entry) - {"parameters"}) for path, entry in paths.items()} == {
