@@ -18,7 +18,7 @@ from kdl_local.apiserver.certificates import Authority, KeyPair, create_authorit
 from kdl_local.apiserver.kubeconfig import Access
 from kdl_local.apiserver.request import Request, Response, error_response, warning_header
 from kdl_local.apiserver.server import ApiServer
-from kdl_runtime.errors import ApiError, InternalError, TransportError
+from kdl_runtime.errors import ApiError, InternalError, RequestEntityTooLarge, TransportError
 
 LOOPBACK = "127.0.0.1"
 MAX_BODY = 3 * 1024 * 1024
@@ -59,7 +59,7 @@ class HttpServer:
     """An async context manager that serves while it is entered. Only this machine can reach it."""
 
     def __init__(self, server: ApiServer, credentials: Credentials, options: HttpOptions | None = None) -> None:
-        self._server = server
+        self.server = server
         self._credentials = credentials
         self._options = options or HttpOptions()
         self._authenticator = Authenticator(self._options.tokens)
@@ -125,7 +125,7 @@ class HttpServer:
         except ApiError as error:
             response = error_response(error)
         except web.HTTPRequestEntityTooLarge:
-            raise
+            response = error_response(RequestEntityTooLarge(f"Request entity too large: limit is {MAX_BODY}"))
         except Exception:
             _log.exception("%s %s failed", http.method, http.path)
             response = error_response(InternalError("Internal error occurred: see the log of the server"))
@@ -141,7 +141,7 @@ class HttpServer:
             query.setdefault(key, []).append(value)
         headers = {key.lower(): value for key, value in http.headers.items()}
         request = Request(http.method, http.path, query, headers, await http.read(), user.name, user.groups)
-        return await self._server.handle(request)
+        return await self.server.handle(request)
 
     async def _stream(
         self, http: web.Request, response: Response, pieces: AsyncGenerator[bytes, None]
