@@ -4,8 +4,8 @@ Every method raises a subclass of ``ApiError`` for an answer that refuses the re
 was no answer. Objects are dicts, or with ``as_`` projections (structs that hold some fields) or ``Raw`` bytes.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any, TypeVar, overload
 
@@ -119,7 +119,8 @@ class Client:
     ) -> "list[Any]":
         """All items, page by page; every namespace if ``namespace`` is empty.
 
-        The pages are one consistent snapshot. If that expires meanwhile, the list is done again without pages.
+        The pages are one consistent snapshot. If that expires meanwhile, the list is done again without pages. ``Raw``
+        items point into their page: copy (``bytes(item)``) what is to be kept.
         """
         options = options if options.limit is not None else replace(options, limit=PAGE_SIZE)
         items: list[Any] = []
@@ -161,8 +162,12 @@ class Client:
         accept = _METADATA if options.metadata_only else _JSON
         path = _collection(resource, namespace)
         request = HttpRequest("GET", path, query=options.query, headers={"Accept": accept}, timeout=STREAM_OPEN_SECONDS)
-        async with self._sender.stream(request) as response:
-            yield _events(response.chunks())
+        async with (
+            self._sender.stream(request) as response,
+            _closing(response.chunks()) as chunks,
+            aclosing(_events(chunks)) as events,
+        ):
+            yield events
 
     # ---- writes
 
@@ -241,8 +246,8 @@ class Client:
 
     @asynccontextmanager
     async def _chunks(self, request: HttpRequest) -> AsyncIterator[AsyncIterator[bytes]]:
-        async with self._sender.stream(request) as response:
-            yield response.chunks()
+        async with self._sender.stream(request) as response, _closing(response.chunks()) as chunks:
+            yield chunks
 
     async def _write(
         self, verb: str, request: HttpRequest, resource: Resource, options: WriteOptions
@@ -284,9 +289,21 @@ def _pairs(query: Mapping[str, str] | Query) -> Query:
     return tuple(query.items()) if isinstance(query, Mapping) else query
 
 
-async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[WatchEvent]:
-    async for line in split_lines(chunks):
-        try:
-            yield split_event(line)
-        except DecodeError as error:
-            raise TransportError(f"the watch sent a line that is no event: {error}") from error
+@asynccontextmanager
+async def _closing(chunks: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Ends a generator with the block: what is left to the garbage collector ends at any time, and no run is as the
+    other."""
+    try:
+        yield chunks
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
+
+
+async def _events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[WatchEvent, None]:
+    async with aclosing(split_lines(chunks)) as lines:
+        async for line in lines:
+            try:
+                yield split_event(line)
+            except DecodeError as error:
+                raise TransportError(f"the watch sent a line that is no event: {error}") from error

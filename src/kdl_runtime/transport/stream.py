@@ -3,7 +3,7 @@
 Readers of HTTP libraries limit the length of a line, and one object of several megabytes would end a watch for ever.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable
 
 
 class LineSplitter:
@@ -41,7 +41,7 @@ def _without_return(line: bytes) -> bytes:
     return line[:-1] if line.endswith(b"\r") else line
 
 
-async def split_lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+async def split_lines(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
     """The lines of a stream as soon as they are complete; a last one without an end comes when the stream ends."""
     splitter = LineSplitter()
     async for chunk in chunks:

@@ -1,5 +1,6 @@
 """Watches: parameters, events as they come, and how they end."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -78,6 +79,25 @@ async def test_leaving_early_closes_the_stream(client: Client, transport: Any, s
     async with client.watch(PODS) as events:
         assert (await anext(events)).type == "ADDED"
     assert transport.closed_streams == 1
+
+
+async def test_leaving_early_ends_the_chunks_at_once(client: Client, transport: Any, stream: Any) -> None:
+    answer, ended = stream(), []
+
+    async def chunks() -> AsyncIterator[bytes]:
+        try:
+            yield event("ADDED", "a")
+            yield event("ADDED", "b")
+        finally:
+            ended.append(transport.closed_streams)
+
+    answer.chunks = chunks
+    transport.answers = [answer, answer]
+    async with client.watch(PODS) as events:
+        await anext(events)
+    async with client.stream_path("/log") as pieces:
+        await anext(pieces)
+    assert ended == [0, 1]
 
 
 async def test_a_refused_watch(client: Client, transport: Any, answer: Any) -> None:
