@@ -61,7 +61,8 @@ class SimJob:
 
 @dataclass(frozen=True)
 class Incident:
-    """Something that goes wrong at a time: the operator is killed, a node is lost, a user deletes a pod."""
+    """Something that goes wrong at a time: the operator is killed, the API server is away for a while, a node is lost,
+    a user deletes a pod, or all finished pods are swept away while the operator is down."""
 
     at: float
     kind: str
@@ -151,5 +152,5 @@ def _job(rng: random.Random, index: int) -> SimJob:
 
 
 def _incident(rng: random.Random) -> Incident:
-    kind = rng.choice(("operator", "operator", "node", "pod", "api"))
+    kind = rng.choice(("operator", "sweep", "node", "pod", "api"))
     return Incident(rng.uniform(1, 600), kind, rng.uniform(0.1, 120), rng.randrange(1000))

@@ -26,7 +26,7 @@ from kdl_testing.direct import DirectTransport
 from kdl_workloads.crds import all_crds
 from kdl_workloads.frameworks.registry import frameworks
 from kdl_workloads.operator import OperatorOptions, build
-from sim.invariants import Invariants, Replica, outcome
+from sim.invariants import TERMINAL_PHASES, Invariants, Replica, outcome
 from sim.scenario import Incident, Scenario, SimJob
 
 OPERATOR = "operator"
@@ -51,6 +51,7 @@ class World:
         self._nodes = FakeNodes(self.direct, self.clock, FakeNodeOptions(scenario.nodes, behaviour=self._behaviour))
         self._transport = DirectTransport(self.server, user=OPERATOR)
         self._operator: asyncio.Task[None] | None = None
+        self._down_until = 0.0
 
     async def run(self, until: float) -> None:
         """Until every job has ended and has been cleaned up, or ``until`` seconds have passed."""
@@ -106,7 +107,7 @@ class World:
                 self._operator.cancel()
                 await asyncio.gather(self._operator, return_exceptions=True)
                 return
-            await self.clock.sleep(RESTART_PAUSE)
+            await self.clock.sleep(max(RESTART_PAUSE, self._down_until - self.clock.monotonic()))
 
     async def _operate(self) -> None:
         self._transport = DirectTransport(self.server, user=OPERATOR)
@@ -144,9 +145,14 @@ class World:
         await self.clock.sleep(incident.at)
         match incident.kind:
             case "operator":
-                self._transport.sever()
-                if self._operator is not None:
-                    self._operator.cancel()
+                self._kill_operator()
+            case "sweep":
+                self._down_until = self.clock.monotonic() + incident.span
+                self._kill_operator()
+                await self.clock.sleep(incident.span * 0.9)
+                for pod in self.direct.list(PODS):
+                    if pod["status"].get("phase") in TERMINAL_PHASES:
+                        self._delete_pod(pod)
             case "api":
                 transport = self._transport
                 transport.sever()
@@ -160,9 +166,18 @@ class World:
             case "pod":
                 pods = self.direct.list(PODS)
                 if pods:
-                    meta = pods[incident.target % len(pods)]["metadata"]
-                    with suppress(NotFound):
-                        self.direct.delete(PODS, meta["namespace"], meta["name"])
+                    self._delete_pod(pods[incident.target % len(pods)])
+
+    def _kill_operator(self) -> None:
+        """As kill -9 does: what it had asked for stays done, and it learns of nothing any more."""
+        self._transport.sever()
+        if self._operator is not None:
+            self._operator.cancel()
+
+    def _delete_pod(self, pod: Mapping[str, Any]) -> None:
+        meta = pod["metadata"]
+        with suppress(NotFound):
+            self.direct.delete(PODS, meta["namespace"], meta["name"], grace_period_seconds=0)
 
     async def _calm(self) -> None:
         await self.clock.sleep(self.scenario.calm_after)
