@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from kdl_runtime.client.client import Client
 from kdl_runtime.client.options import DeleteOptions, Patch, PatchType, Preconditions, WriteOptions
 from kdl_runtime.codec.patch import merge_diff
-from kdl_runtime.errors import AlreadyExists, Conflict, Forbidden, Invalid, KdlError, NotFound
+from kdl_runtime.errors import AlreadyExists, ApiError, Conflict, Invalid, KdlError, NotFound
 from kdl_runtime.resources.registry import PODS, SERVICES
 from kdl_runtime.types import ObjectKey, Resource
 from kdl_workloads.engine.observed import Observed, Workload
@@ -114,10 +114,13 @@ class Applier:
             return await self._owned_by_other(job, resource, name) or False
         except Invalid as error:
             return Refusal(f"FailedCreate{kind}", f"{kind} {name} is refused: {error.message}", fatal=True)
-        except Forbidden as error:
-            return Refusal(f"FailedCreate{kind}", f"{kind} {name} cannot be created: {error.message}")
         except NotFound as error:
             raise JobGoneError(error.message) from error
+        except ApiError as error:
+            # Quota, pod security, webhooks: a rule of this cluster. 429 and 5xx are about the server and not the pod.
+            if not 400 <= error.status_code < 429:
+                raise
+            return Refusal(f"FailedCreate{kind}", f"{kind} {name} cannot be created: {error.message}")
         return True
 
     async def _owned_by_other(self, job: Job, resource: Resource, name: str) -> Refusal | None:
