@@ -61,7 +61,9 @@ class ApiServer:
         self.options = options
         self.faults: Faults = faults or NoFaults()
         self.types = ResourceTypes(builtin())
-        self.store = Store(options.history_size)
+        # Revisions go on from those of an earlier server, as long as it has written less than once a millisecond:
+        # what its clients remember is older than anything here, and they are told to list again.
+        self.store = Store(options.history_size, int(clock.now().timestamp() * 1000))
         self.registry = Registry(self.store, clock, rng)
         self.direct = Direct(self.types, self.registry)
         self._clock = clock

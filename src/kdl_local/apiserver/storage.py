@@ -80,13 +80,14 @@ class History:
 
     A watch may start at any revision that ``size`` changes reach back to. Watches that run have at least
     ``SLOW_WATCH_BOUND`` changes of slack before they are told to list again, so no watcher needs a queue of its own.
+    Nothing is known of what was before the revision ``first``.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, first: int = 0) -> None:
         self._size = size
         self._slack = max(size, SLOW_WATCH_BOUND)
         self._changes: list[Change] = []
-        self._lost = 0  # revision of the newest change that is no longer here
+        self._lost = first  # revision of the newest change that is not here, or not any more
         self._compacted = 0
         self._waiting: set[asyncio.Event] = set()
 
@@ -141,7 +142,7 @@ class Collection:
 
     def __init__(self, store: "Store", resource: Resource, history_size: int) -> None:
         self.resource = resource
-        self.history = History(history_size)
+        self.history = History(history_size, store.first_revision)
         self._store = store
         self._namespaces: dict[str, dict[str, Entry]] = {}
 
@@ -212,11 +213,13 @@ class Collection:
 class Store:
     """Every collection, and the one counter that orders all changes of the cluster.
 
-    ``history_size``: changes of one type that a watch can reach back; 0 makes every resumed watch expire.
+    ``history_size``: changes of one type that a watch can reach back; 0 makes every resumed watch expire. The counter
+    starts at ``first_revision``; a watch from an earlier revision, which another store has given out, expires.
     """
 
-    def __init__(self, history_size: int = 10_000) -> None:
-        self.revision = 1
+    def __init__(self, history_size: int = 10_000, first_revision: int = 1) -> None:
+        self.first_revision = first_revision
+        self.revision = first_revision
         self._history_size = history_size
         self._collections: dict[tuple[str, str], Collection] = {}
 

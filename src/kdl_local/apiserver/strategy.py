@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kdl_local.apiserver.types import Object, ResourceType
-from kdl_runtime.codec.patch import json_equal
+from kdl_runtime.codec.patch import copy_json, json_equal
 
 NAMESPACE_FINALIZER = "kubernetes"
 NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
@@ -53,7 +53,7 @@ def prepare_for_update(type_: ResourceType, new: Object, old: Object, subresourc
         new = _with_status_of(type_, new, old)
     elif subresource == "finalize":
         finalizers = (new.get("spec") or {}).get("finalizers") or []
-        new = {**old, "spec": {**(old.get("spec") or {}), "finalizers": finalizers}}
+        new = copy_json({**old, "spec": {**(old.get("spec") or {}), "finalizers": finalizers}})
     elif type_.has_status and subresource != "binding":
         new = _with_field_of(new, old, "status")
         if is_namespace(type_):
@@ -70,12 +70,13 @@ def prepare_for_update(type_: ResourceType, new: Object, old: Object, subresourc
 def _with_field_of(obj: Object, other: Object, name: str) -> Object:
     result = {key: value for key, value in obj.items() if key != name}
     if name in other:
-        result[name] = other[name]
+        result[name] = copy_json(other[name])
     return result
 
 
 def _with_status_of(type_: ResourceType, new: Object, old: Object) -> Object:
-    result = _with_field_of(old, new, "status")
+    # A copy: defaults that the schema has gained since are filled in later, and not in the stored object.
+    result = _with_field_of(copy_json(old), new, "status")
     if not type_.custom:
         result["metadata"] = _with_field_of(new["metadata"], old["metadata"], "ownerReferences")
     return result

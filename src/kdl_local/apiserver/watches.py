@@ -110,6 +110,9 @@ class WatchStream:
         else:
             self._start = options.revision if options.revision else store.revision
             try:
+                if self._start > store.revision:
+                    # The client knows the state of another server, which has lived in this one's place.
+                    raise Expired(f"too large resource version: {self._start} ({store.revision})")
                 collection.history.check(self._start)
             except Expired as error:
                 self._error = error

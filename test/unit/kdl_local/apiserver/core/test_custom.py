@@ -45,6 +45,20 @@ async def test_a_changed_crd_changes_what_is_served(widgets: Api) -> None:
     assert (await widgets("GET", WIDGETS)).code == 200
 
 
+async def test_a_new_default_is_filled_in_by_the_next_write_of_any_kind(widgets: Api) -> None:
+    created = await widgets.ok("POST", WIDGETS, widget("w"))
+    stored = await widgets.ok("GET", WIDGET_CRD)
+    for version in stored["spec"]["versions"]:
+        version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["color"]["default"] = "grey"
+    await widgets.ok("PUT", WIDGET_CRD, stored)
+    before = widgets.server.store.revision
+    written = await widgets.ok("PATCH", f"{WIDGETS}/w/status", {}, **MERGE)
+    assert created["spec"] == {"replicas": 1}
+    assert written["spec"] == {"replicas": 1, "color": "grey"}
+    assert widgets.server.store.revision == before + 1
+    assert await widgets.ok("GET", f"{WIDGETS}/w") == written
+
+
 async def test_a_label_on_the_crd_does_not_build_its_types_anew(widgets: Api) -> None:
     revision = widgets.server.types.revision
     await widgets.ok("PATCH", WIDGET_CRD, {"metadata": {"labels": {"a": "b"}}}, **MERGE)

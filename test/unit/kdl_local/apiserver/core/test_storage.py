@@ -93,7 +93,7 @@ def test_changes_since_a_revision() -> None:
     first = _put(things, "x", 1)
     second = _put(things, "x", 2)
     things.remove(ObjectKey("a", "x"))
-    assert _shown(things.history.after(0)) == [("ADDED", "x"), ("MODIFIED", "x"), ("DELETED", "x")]
+    assert _shown(things.history.after(1)) == [("ADDED", "x"), ("MODIFIED", "x"), ("DELETED", "x")]
     assert _shown(things.history.after(first)) == [("MODIFIED", "x"), ("DELETED", "x")]
     assert _shown(things.history.after(second)) == [("DELETED", "x")]
     assert things.history.after(second + 10) == []

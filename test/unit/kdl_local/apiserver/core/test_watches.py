@@ -1,6 +1,7 @@
 import asyncio
 import random
 from contextlib import aclosing
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -155,6 +156,17 @@ async def test_a_version_that_is_too_old_expires(forgetful: Api) -> None:
     assert status["message"].startswith(f"too old resource version: {revision} (")
     latest = await _revision(forgetful)
     assert await forgetful.events(f"{CONFIG_MAPS}?watch=1&resourceVersion={latest}") == []
+
+
+async def test_what_another_server_gave_out_expires(clock: StillClock) -> None:
+    before = Api(ApiServer(clock, random.Random(1)))
+    old = await _revision(before)
+    clock.moment += timedelta(seconds=1)
+    after = Api(ApiServer(clock, random.Random(1)))
+    future = str(int(await _revision(after)) + 1000)
+    for version in (old, future):
+        ((type_, status),) = await after.events(f"{CONFIG_MAPS}?watch=1&resourceVersion={version}")
+        assert (type_, status["reason"]) == ("ERROR", "Expired")
 
 
 async def test_compaction_expires_resumed_watches_and_spares_running_ones(api: Api) -> None:
