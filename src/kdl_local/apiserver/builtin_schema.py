@@ -107,6 +107,3 @@ def _shaped(schema: Mapping[str, Any]) -> dict[str, Any]:
     if not any(references(schema)) and not schema.get("properties") and not schema.get("additionalProperties"):
         result["x-kubernetes-preserve-unknown-fields"] = True
     return result
-
-
-__all__ = ["BuiltinSchema"]

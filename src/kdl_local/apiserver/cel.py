@@ -68,6 +68,11 @@ class Rule:
     optional_old_self: bool
     uses_old_self: bool
 
+    @property
+    def names_escaped(self) -> bool:
+        """Whether an identifier may be an escaped name: all of those have two underscores."""
+        return "__" in self.text or (self.message_expression is not None and "__" in self.message_expression.source)
+
     def error(self, path: str, kind: str, context: cel.Context) -> FieldError:
         """What the API server answers when the rule does not hold."""
         detail = self._expressed(context) or self.message or f"failed rule: {self.text}"
@@ -149,7 +154,7 @@ class RuleNode:
     additional: "RuleNode | None" = None
     items: "RuleNode | None" = None
     escapes: bool = False
-    """Whether a property here or below has a name that is no CEL identifier."""
+    """Whether a rule may name a property, here or below, whose name is no CEL identifier."""
 
     @property
     def empty(self) -> bool:
@@ -256,13 +261,14 @@ def compile_rules(
     schema: Mapping[str, Any], errors: list[FieldError], path: str = "", *, root: bool = True
 ) -> RuleNode:
     """The rules of a schema, at every level; one that cannot be compiled is an error at its place in the schema."""
-    node = RuleNode(schema, root, escapes=bool(schema.get("x-kubernetes-validations")) and _needs_escape(schema))
+    node = RuleNode(schema, root)
     for index, entry in enumerate(schema.get("x-kubernetes-validations") or ()):
         try:
             node.rules.append(compile_rule(entry, schema, root=root))
         except RuleError as error:
             where = child(path, f"x-kubernetes-validations[{index}].rule")
             errors.append(FieldError.invalid(where, entry.get("rule"), str(error)))
+    node.escapes = any(rule.names_escaped for rule in node.rules) and _needs_escape(schema)
     for name, item in (schema.get("properties") or {}).items():
         below = compile_rules(item, errors, child(path, f"properties[{name}]"), root=False)
         if not below.empty:

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from kdl_local.apiserver.cel import rules_of
-from kdl_local.apiserver.crd_validation import validate
 from kdl_local.apiserver.duration import age
 from kdl_local.apiserver.jsonpath import compile_path
 from kdl_local.apiserver.schema import StructuralSchema
@@ -238,16 +237,3 @@ _CONVERSIONS: Mapping[str, Callable[[Any, datetime], Any]] = {
     "string": _as_string,
     "date": _as_date,
 }
-
-
-__all__ = [
-    "CLEANUP_FINALIZER",
-    "Establishment",
-    "begin_deletion",
-    "default",
-    "establish",
-    "printer",
-    "resource_types",
-    "storage_resource",
-    "validate",
-]

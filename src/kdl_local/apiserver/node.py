@@ -148,6 +148,3 @@ def fill(node: Node, schema: Mapping[str, Any], resolve: Resolve | None = None) 
     node.checks = tuple(check for check in checks if check is not None)
     below = [*node.properties.values(), node.additional, node.items]
     node.defaults_below = node.default is not None or any(item.defaults_below for item in below if item is not None)
-
-
-__all__ = ["Node", "compile_schema", "fill"]

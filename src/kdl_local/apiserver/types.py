@@ -16,14 +16,14 @@ ALL_VERBS = frozenset({"create", "delete", "deletecollection", "get", "list", "p
 
 
 class Schema(Protocol):
-    """Defaulting, pruning and validation of the objects of one version of a type, in this order."""
-
-    def default(self, obj: Object) -> None:
-        """Fills in absent fields, in place."""
-        ...
+    """Pruning, defaulting and validation of the objects of one version of a type, in this order."""
 
     def prune(self, obj: Object) -> list[str]:
         """Drops fields that the schema does not know, in place; returns their paths, such as ``spec.foo``."""
+        ...
+
+    def default(self, obj: Object) -> None:
+        """Fills in absent fields, in place."""
         ...
 
     def validate(self, obj: Object, old: Object | None) -> list[FieldError]:
