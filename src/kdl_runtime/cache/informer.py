@@ -189,7 +189,7 @@ class Informer(Generic[P]):
             return
         stored = self._store.get(remains.key)
         if stored is not None and remains.metadata.uid and stored.metadata.uid == remains.metadata.uid:
-            self._bury(stored)
+            self._bury(stored, final=True)
 
     def _selects(self, obj: P, raw: bytes) -> bool:
         if self.spec.namespaces and obj.metadata.namespace not in self.spec.namespaces:
@@ -213,7 +213,7 @@ class Informer(Generic[P]):
         if self._pins.stale(key, version, now):
             return
         tombstone = self._tombstones.get(key)
-        if tombstone is not None and tombstone.uid == obj.metadata.uid:
+        if tombstone is not None and tombstone.covers(obj.metadata):
             return
         stored = self._store.get(key)
         if stored is not None and stored.metadata.resource_version == version and version:
@@ -227,9 +227,9 @@ class Informer(Generic[P]):
         if stored is not None:
             self._bury(stored, numeric(gone.metadata.resource_version))
 
-    def _bury(self, obj: P, version: int | None = None) -> None:
+    def _bury(self, obj: P, version: int | None = None, *, final: bool = False) -> None:
         version = version if version is not None else numeric(obj.metadata.resource_version)
-        self._tombstones.bury(obj.key, Tombstone(obj.metadata.uid, version))
+        self._tombstones.bury(obj.key, Tombstone(obj.metadata.uid, version, final))
         self._pins.forget(obj.key)
         self._store.remove(obj.key)
         self._notify(obj, None)

@@ -22,10 +22,22 @@ def numeric(resource_version: str) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """A deleted object. No state of the same UID, and none that is older, may come back."""
+    """An object that was shown and is no more; what is not newer than that must not be shown again.
+
+    ``final``: it was deleted, so no state of this UID comes back. Otherwise it may just have left the selection of a watch,
+    which looks like a deletion there, and may come back with a newer version.
+    """
 
     uid: str
     version: int | None
+    final: bool = False
+
+    def covers(self, metadata: ObjectMeta) -> bool:
+        """Whether this state is from before the end."""
+        if self.final and metadata.uid == self.uid:
+            return True
+        version = numeric(metadata.resource_version)
+        return version is not None and self.version is not None and version <= self.version
 
 
 class Tombstones:
@@ -53,11 +65,8 @@ def write_wins(written: ObjectMeta, stored: ObjectMeta | None, tombstone: Tombst
     version = numeric(written.resource_version)
     if version is None:
         return False
-    if tombstone is not None:
-        if written.uid == tombstone.uid:
-            return False
-        if tombstone.version is not None and version <= tombstone.version:
-            return False
+    if tombstone is not None and tombstone.covers(written):
+        return False
     if stored is None:
         return True
     known = numeric(stored.resource_version)

@@ -41,11 +41,8 @@ async def serving(app: web.Application) -> AsyncIterator[aiohttp.ClientSession]:
         ("/healthz/none", 404, "404 page not found\n"),
         ("/readyz", 500, "[-]bad failed: reason withheld\n[+]good ok\nhealthz check failed\n"),
         ("/readyz?exclude=bad", 200, "ok"),
-        (
-            "/readyz?exclude=bad&exclude=good&verbose",
-            200,
-            "[+]bad excluded: ok\n[+]good excluded: ok\nhealthz check passed\n",
-        ),
+        ("/readyz?exclude=bad&verbose", 200, "[+]bad excluded: ok\n[+]good ok\nhealthz check passed\n"),
+        ("/readyz?exclude=bad&exclude=good", 200, "ok"),
         ("/readyz/good", 200, "ok"),
         ("/readyz/bad", 500, "internal server error: not yet\n"),
     ],
