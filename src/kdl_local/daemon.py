@@ -157,7 +157,7 @@ def up(options: UpOptions, timeout: float = START_SECONDS) -> ClusterInfo:
         with log.open("wb") as output:
             log.chmod(0o600)
             process = subprocess.Popen(
-                [sys.executable, "-m", "kdl_local", *_arguments(options), "--ready-fd", str(write)],
+                [sys.executable, "-m", "kdl_local", *arguments(options), "--ready-fd", str(write)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -178,7 +178,8 @@ def up(options: UpOptions, timeout: float = START_SECONDS) -> ClusterInfo:
         raise ClusterError(f"the local cluster did not start: {reason}")
     # The cluster goes on when this process ends: Popen is not to warn of it.
     process.returncode = 0
-    return _decode_info(line)
+    info: ClusterInfo = _decode_info(line)
+    return info
 
 
 def down(name: str = DEFAULT_NAME, timeout: float = STOP_SECONDS) -> bool:
@@ -200,9 +201,10 @@ def status(name: str = DEFAULT_NAME) -> ClusterInfo | None:
     if not is_running(name):
         return None
     try:
-        return _decode_info((directory(name) / "cluster.json").read_bytes())
+        info: ClusterInfo = _decode_info((directory(name) / "cluster.json").read_bytes())
     except (FileNotFoundError, DecodeError):
         return None
+    return info
 
 
 def names() -> list[str]:
@@ -233,7 +235,8 @@ def write_info(info: ClusterInfo, ready_fd: int | None) -> None:
         os.close(ready_fd)
 
 
-def _arguments(options: UpOptions) -> Iterator[str]:
+def arguments(options: UpOptions) -> Iterator[str]:
+    """The options as ``python -m kdl_local`` takes them."""
     yield from ("--name", options.name, "--port", str(options.port), "--fake-nodes", str(options.fake_nodes))
     if options.kubeconfig is not None:
         yield from ("--kubeconfig", str(options.kubeconfig.absolute()))

@@ -13,6 +13,8 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any
 
+from cachetools import LRUCache
+
 from kdl_local.apiserver.direct import Direct
 from kdl_local.apiserver.types import ResourceTypes
 from kdl_local.controllers.ownership import (
@@ -38,6 +40,7 @@ log = logging.getLogger(__name__)
 Object = Mapping[str, Any]
 
 RETRY = BackoffPolicy(base=0.05, factor=2.0, cap=30.0, jitter=0.0)
+_REMEMBERED = 4096
 IGNORED = frozenset({EVENTS.group_resource, "events.events.k8s.io"})
 """Events are never owned; there are many of them."""
 
@@ -51,6 +54,8 @@ class GarbageCollector:
         self._graph = Graph()
         self._queue: DelayQueue[str] = DelayQueue(clock)
         self._failures: Counter[str] = Counter()
+        self._seen_gone: LRUCache[str, None] = LRUCache(_REMEMBERED)
+        """UIDs of owners that were seen to go, for references to kinds that are served no more."""
         self._followed: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -97,7 +102,10 @@ class GarbageCollector:
         item = self._graph.items.get(uid)
         self._graph.remove(uid)
         self._failures.pop(uid, None)
-        for dependent in self._graph.dependents(uid):
+        dependents = self._graph.dependents(uid)
+        if dependents:
+            self._seen_gone[uid] = None
+        for dependent in dependents:
             self._queue.add(dependent.uid)
         for owner in item.owners if item else ():
             self._queue.add(owner.uid)
@@ -175,7 +183,10 @@ class GarbageCollector:
         """The owner as it is in the store now, None if it is not, True if its kind is not known here."""
         group, version = parse_api_version(reference.api_version)
         type_ = self._types.by_kind(GroupVersionKind(group, version, reference.kind))
-        if type_ is None or (type_.namespaced and not item.key.namespace):
+        if type_ is None:
+            # Gone with its type, or never known.
+            return None if reference.uid in self._seen_gone else True
+        if type_.namespaced and not item.key.namespace:
             return True
         namespace = item.key.namespace if type_.namespaced else ""
         obj = self._direct.find(type_.resource, namespace, reference.name)

@@ -22,7 +22,7 @@ from kdl_local.controllers.scheduling import (
 from kdl_local.follow import Change, follow, uid_of
 from kdl_local.pods import condition, is_deleting, is_finished, node_name, patch_status, with_condition
 from kdl_local.recorder import Recorder
-from kdl_local.resources import NODES, PODS, PRIORITY_CLASSES
+from kdl_local.resources import NODES, PODS
 from kdl_runtime.clock import Clock
 from kdl_runtime.codec.times import format_time
 from kdl_runtime.errors import Conflict, NotFound
@@ -171,7 +171,7 @@ class Scheduler:
             # A change from before the binding: the one that tells of it is on its way.
             return
         elif self._is_mine(pod) and not pod["spec"].get("schedulingGates"):
-            self._state.wait(change.key, pod["metadata"]["uid"], self._priority(pod), demand)
+            self._state.wait(change.key, pod["metadata"]["uid"], int(pod["spec"].get("priority") or 0), demand)
         else:
             self._state.forget(change.key)
             if self._is_mine(pod):
@@ -183,17 +183,6 @@ class Scheduler:
 
     def _is_mine(self, pod: Object) -> bool:
         return not is_deleting(pod) and (pod["spec"].get("schedulerName") or DEFAULT_NAME) == self._name
-
-    def _priority(self, pod: Object) -> int:
-        """``spec.priority``, else the value of the pod's priority class, else that of the global default class."""
-        spec = pod["spec"]
-        if spec.get("priority") is not None:
-            return int(spec["priority"])
-        if spec.get("priorityClassName"):
-            found = self._direct.find(PRIORITY_CLASSES, "", spec["priorityClassName"])
-            return int(found["value"]) if found else 0
-        classes = self._direct.list(PRIORITY_CLASSES)
-        return max((int(item["value"]) for item in classes if item.get("globalDefault")), default=0)
 
     async def _schedule(self) -> None:
         while True:
