@@ -30,13 +30,13 @@ _HEALTH = frozenset({"healthz", "livez", "readyz"})
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """``history_size``: changes of each type that a watch may reach back, 0 for none. Times are in seconds.
+    """``history_size``: changes of each type that a watch may reach back, 0 for none; each holds an object in memory.
 
-    A watch for which the client sets no timeout ends after ``watch_timeout`` to twice that. ``version`` is the
-    Kubernetes version that the server claims to be: what clients derive its abilities from.
+    Times are in seconds. A watch for which the client sets no timeout ends after ``watch_timeout`` to twice that.
+    ``version`` is the Kubernetes version that the server claims to be: what clients derive its abilities from.
     """
 
-    history_size: int = 10_000
+    history_size: int = 4096
     bookmark_interval: float = 60.0
     watch_timeout: float = 1800.0
     version: tuple[int, int] = (1, 37)

@@ -93,7 +93,7 @@ class History:
 
     def append(self, change: Change) -> None:
         self._changes.append(change)
-        if len(self._changes) >= 2 * self._slack:
+        if len(self._changes) > self._slack + self._slack // 4:
             cut = len(self._changes) - self._slack
             self._lost = self._changes[cut - 1].revision
             del self._changes[:cut]
@@ -217,7 +217,7 @@ class Store:
     starts at ``first_revision``; a watch from an earlier revision, which another store has given out, expires.
     """
 
-    def __init__(self, history_size: int = 10_000, first_revision: int = 1) -> None:
+    def __init__(self, history_size: int = 4096, first_revision: int = 1) -> None:
         self.first_revision = first_revision
         self.revision = first_revision
         self._history_size = history_size
