@@ -24,7 +24,7 @@ def numeric(resource_version: str) -> int | None:
 class Tombstone:
     """An object that was shown and is no more; what is not newer than that must not be shown again.
 
-    ``final``: it was deleted, so no state of this UID comes back. Otherwise it may just have left the selection of a watch,
+    ``final``: it was deleted, so no state of this UID comes back. Else it may just have left the selection of a watch,
     which looks like a deletion there, and may come back with a newer version.
     """
 
