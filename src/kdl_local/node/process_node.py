@@ -112,6 +112,7 @@ class ProcessNode:
                 group.create_task(self._follow_services())
                 group.create_task(self._write_hosts())
         finally:
+            self._context.addresses.close()
             shutil.rmtree(self._options.directory, ignore_errors=True)
 
     async def logs(self, pod: Object, options: LogOptions) -> AsyncGenerator[bytes, None]:
