@@ -86,7 +86,7 @@ class EventRecorder:
             self._submit(series)
 
     async def run(self) -> None:
-        """Write until cancelled; ``stop`` first writes what is left."""
+        """Write until cancelled; call ``flush`` before that."""
         async with asyncio.TaskGroup() as group:
             for number, queue in enumerate(self._queues):
                 group.create_task(self._write_all(queue), name=f"event writer {number}")
@@ -95,7 +95,7 @@ class EventRecorder:
     async def flush(self, timeout: float | None) -> bool:
         """Write all that was told, within ``timeout`` seconds (None: no limit), trying nothing twice any more.
 
-        Needs ``run`` to be running. Whether all was written; what was not is lost.
+        Whether all was written; what was not is lost. Waits in vain if nobody has called ``run``.
         """
         self._retrying = False
         for series in self._aggregator.finish(self._clock.monotonic()):

@@ -35,6 +35,10 @@ class RunnableGroup:
         self._on_failure: Callable[[BaseException], None] | None = None
         self._stopped = False
 
+    @property
+    def started(self) -> bool:
+        return self._on_failure is not None
+
     def add(self, runnable: Runnable) -> None:
         """Before the start it waits for it, after it runs at once; RuntimeError after the stop."""
         if self._stopped:

@@ -210,7 +210,8 @@ class Manager:
         for server in (self._probe_server, self._metrics_server):
             if server is not None:
                 await server.stop()
-        await self.events.flush(left())
+        if self._recorder_group.started:
+            await self.events.flush(left())
         await self._recorder_group.stop(left())
         if late:
             log.error("graceful shutdown took too long", budget=budget, cancelled=late)

@@ -143,6 +143,22 @@ def test_a_cache_that_never_syncs_ends_the_start_with_its_reason() -> None:
     run(main())
 
 
+async def test_a_server_that_cannot_listen_ends_the_start_at_once() -> None:
+    first, _ = manager_of(virtual(), ManagerOptions(**SILENT | {"metrics_bind_address": "127.0.0.1:0"}))
+    task = asyncio.create_task(first.start())
+    await asyncio.wait_for(first.wait_started(), 30)
+    try:
+        second, _ = manager_of(
+            virtual(), ManagerOptions(**SILENT | {"metrics_bind_address": str(first.metrics_address)})
+        )
+        second.events.event(CONFIG_MAP, "Normal", "Created", "nobody will write this")
+        with pytest.raises(OSError, match="cannot listen on"):
+            await asyncio.wait_for(second.start(), 10)
+    finally:
+        first.stop()
+        await task
+
+
 def test_a_stop_during_the_start_is_obeyed() -> None:
     async def main() -> None:
         clock = virtual()
