@@ -126,12 +126,12 @@ class Cluster:
 
 
 class Operator:
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, *, build_controllers: bool = True) -> None:
         self.clock = cluster.clock
         self.transport = DirectTransport(cluster.server)
         options = ManagerOptions(metrics_bind_address="0", health_probe_bind_address="0")
         self.manager = Manager(Client(self.transport, self.clock), options, self.clock, random.Random(2))
-        self.controllers = build(self.manager, OperatorOptions(), cluster.served)
+        self.controllers = build(self.manager, OperatorOptions(), cluster.served) if build_controllers else []
 
     async def until(self, holds: Callable[[], bool], seconds: float = 60) -> None:
         """Wait for a condition on virtual time."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kdl_local.apiserver.request import Request, Response, error_response
-from kdl_runtime.errors import ApiError, Conflict, Forbidden, Invalid
+from kdl_runtime.errors import ApiError, BadRequest, Conflict, Forbidden, Invalid
 from kdl_runtime.resources.registry import NODES, PODS, SERVICES
 from kdl_runtime.types import ObjectKey
 from unit.kdl_workloads.operator.cluster import (
@@ -60,6 +60,17 @@ async def test_a_quota_is_told_and_tried_again_with_a_back_off() -> None:
         await operator.until(lambda: cluster.conditions(PYTORCH_JOBS)[-1] == "Running=True")
         message = cluster.status(PYTORCH_JOBS)["conditions"][0]["message"]
         assert message == "PyTorchJob job is created."
+
+
+@on_virtual_time
+async def test_a_webhook_that_refuses_is_quoted() -> None:
+    cluster = Cluster()
+    async with cluster.operator() as operator:
+        refuse(cluster, creates_pod, BadRequest('admission webhook "policy" denied the request: no team label'))
+        cluster.direct.create(PYTORCH_JOBS, pytorch_job())
+        await operator.settle()
+        assert "no team label" in cluster.status(PYTORCH_JOBS)["conditions"][0]["message"]
+        assert cluster.conditions(PYTORCH_JOBS) == ["Created=True"]
 
 
 @on_virtual_time

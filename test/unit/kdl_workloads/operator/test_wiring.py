@@ -1,0 +1,90 @@
+"""Which events reach a job, which controllers there are, and what is asked about nodes."""
+
+import pytest
+
+from kdl_local.apiserver.request import Request, Response, error_response
+from kdl_runtime.cache.event import Event, EventType
+from kdl_runtime.codec.meta import ObjectMeta, PartialObject
+from kdl_runtime.errors import Forbidden
+from kdl_runtime.resources.registry import NODES
+from kdl_workloads.engine.nodes import node_states
+from kdl_workloads.engine.observed import NodeState
+from kdl_workloads.engine.reconciler import job_index
+from kdl_workloads.operator import OperatorOptions, build, needs_reconcile
+from unit.kdl_workloads.operator.cluster import PYTORCH_JOBS, RESOURCES, Cluster, Operator, on_virtual_time
+
+BEFORE = ObjectMeta(name="job", uid="u", resource_version="1", generation=1)
+
+
+@pytest.mark.parametrize(
+    ("after", "needed"),
+    [
+        (ObjectMeta(name="job", uid="u", resource_version="2", generation=1), False),
+        (ObjectMeta(name="job", uid="u", resource_version="2", generation=2), True),
+        (ObjectMeta(name="job", uid="u", resource_version="2", generation=1, labels={"a": "b"}), True),
+        (ObjectMeta(name="job", uid="u", resource_version="2", generation=1, annotations={"a": "b"}), True),
+        (ObjectMeta(name="job", uid="u", generation=1, deletion_timestamp="2026-01-01T12:00:00Z"), True),
+        (ObjectMeta(name="job", uid="u", generation=1, finalizers=("a/b",)), False),
+    ],
+)
+def test_updates_of_the_status_alone_are_dropped(after: ObjectMeta, needed: bool) -> None:
+    old, new = PartialObject(metadata=BEFORE), PartialObject(metadata=after)
+    assert needs_reconcile(Event(EventType.MODIFIED, old, new)) is needed
+
+
+def test_jobs_that_come_and_go_are_looked_at() -> None:
+    job = PartialObject(metadata=BEFORE)
+    assert needs_reconcile(Event(EventType.ADDED, None, job))
+    assert needs_reconcile(Event(EventType.DELETED, job, None))
+
+
+def test_children_without_a_controller_are_in_no_job() -> None:
+    assert list(job_index(PartialObject(metadata=BEFORE))) == []
+
+
+@pytest.mark.parametrize(
+    ("workloads", "names"),
+    [
+        (
+            "auto",
+            ["pytorchjob-kubedl", "pytorchjob-kubeflow", "xgboostjob-kubedl", "xgboostjob-kubeflow"],
+        ),
+        ("-PyTorchJob", ["xgboostjob-kubedl", "xgboostjob-kubeflow"]),
+        ("pytorchjob", ["pytorchjob-kubedl", "pytorchjob-kubeflow"]),
+    ],
+)
+def test_one_controller_per_kind_and_group(workloads: str, names: list[str]) -> None:
+    @on_virtual_time
+    async def scenario() -> None:
+        manager = Operator(Cluster(), build_controllers=False).manager
+        controllers = build(manager, OperatorOptions(workloads=workloads), RESOURCES)
+        assert [controller.name for controller in controllers] == names
+        watches = sorted(informer.spec.watch_name for informer in manager.cache.informers)
+        kinds = len({name.partition("-")[0] for name in names})
+        assert len(watches) == 2 * kinds + 4, "pods and services are watched once per group, not once per kind"
+
+    scenario()
+
+
+@on_virtual_time
+async def test_a_kind_without_its_crd_is_not_run() -> None:
+    cluster = Cluster(PYTORCH_JOBS)
+    async with cluster.operator() as operator:
+        assert [controller.name for controller in operator.controllers] == ["pytorchjob-kubeflow"]
+
+
+@on_virtual_time
+async def test_what_is_asked_about_nodes() -> None:
+    cluster = Cluster()
+    for name, ready in (("up", "True"), ("down", "Unknown")):
+        conditions = [{"type": "Ready", "status": ready}]
+        cluster.direct.create(NODES, {"metadata": {"name": name}, "status": {"conditions": conditions}})
+    client = Operator(cluster, build_controllers=False).manager.client
+    states = await node_states(client, ["up", "down", "gone"])
+    assert states == {"up": NodeState.READY, "down": NodeState.LOST, "gone": NodeState.LOST}
+
+    async def refuse(_request: Request) -> Response:
+        return error_response(Forbidden("nodes is forbidden"))
+
+    cluster.server.handle = refuse  # type: ignore[method-assign]
+    assert await node_states(client, ["up"]) == {"up": NodeState.UNKNOWN}
