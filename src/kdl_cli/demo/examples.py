@@ -84,11 +84,23 @@ def config_map(example: Example, folder: Path, namespace: str) -> dict[str, Any]
     }
 
 
-def with_output(job: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """The job with its volume ``output`` in a directory of the host, so that the model is still there when the pods are
-    gone. A job without such a volume is left as it is."""
+@dataclass(frozen=True, slots=True)
+class LocalChanges:
+    """What the demo changes in an example's job on its own cluster.
+
+    ``output``: directory of the host for the volume ``output``, so that the model outlives the pods. ``port``: the
+    rendezvous port. XGBoost's tracker cannot listen for a minute where another has just ended (TIME_WAIT), and two
+    demos in a row may get the same pod addresses, so each demo has a port of its own.
+    """
+
+    output: Path
+    port: int
+
+
+def localized(job: Mapping[str, Any], changes: LocalChanges) -> dict[str, Any]:
+    """The job with these changes; the given one is left as it is."""
     spec = {
-        name: {role: _replica_output(replica, path) for role, replica in value.items()}
+        name: {role: _localized_replica(replica, changes) for role, replica in value.items()}
         if name.endswith("ReplicaSpecs")
         else value
         for name, value in job["spec"].items()
@@ -96,8 +108,13 @@ def with_output(job: Mapping[str, Any], path: Path) -> dict[str, Any]:
     return {**job, "spec": spec}
 
 
-def _replica_output(replica: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def _localized_replica(replica: Mapping[str, Any], changes: LocalChanges) -> dict[str, Any]:
     pod_spec = replica["template"]["spec"]
-    host_path = {"name": OUTPUT_VOLUME, "hostPath": {"path": str(path), "type": "DirectoryOrCreate"}}
-    volumes = [host_path if item["name"] == OUTPUT_VOLUME else item for item in pod_spec.get("volumes") or ()]
-    return {**replica, "template": {**replica["template"], "spec": {**pod_spec, "volumes": volumes}}}
+    host_path = {"name": OUTPUT_VOLUME, "hostPath": {"path": str(changes.output), "type": "DirectoryOrCreate"}}
+    volumes = [host_path if item["name"] == OUTPUT_VOLUME else item for item in pod_spec["volumes"]]
+    containers = [
+        {**container, "ports": [{**port, "containerPort": changes.port} for port in container["ports"]]}
+        for container in pod_spec["containers"]
+    ]
+    changed = {**pod_spec, "volumes": volumes, "containers": containers}
+    return {**replica, "template": {**replica["template"], "spec": changed}}
