@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from conformance.kubectl import Kubectl, binaries
+from kdl_local import daemon
 
 CRDS = Path(__file__).parents[2] / "deploy" / "crds"
 
@@ -23,6 +24,13 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     if given:
         yield Path(given)
         return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KDL_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        cluster = daemon.up(daemon.UpOptions(name="conformance", fake_nodes=1))
+        try:
+            yield Path(cluster.kubeconfig)
+        finally:
+            daemon.down("conformance")
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +39,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("kubectl-cache")
 
 
-@pytest.fixture(scope="session", params=binaries())
+@pytest.fixture(scope="session", params=binaries(), ids=["path", "environment"][: len(binaries())])
 def cluster(request: pytest.FixtureRequest, kubeconfig: Path, cache: Path) -> Kubectl:
     """kubectl in the default namespace of a server that has our CRDs."""
     kubectl = Kubectl(request.param, kubeconfig, "default", cache / Path(request.param).parent.name)

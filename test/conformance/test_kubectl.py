@@ -96,6 +96,7 @@ def test_apply_again_is_unchanged_and_a_change_is_configured(kubectl: Kubectl) -
 
 def test_apply_of_a_job_twice(kubectl: Kubectl) -> None:
     assert "created" in kubectl("apply", "-f", "-", stdin=JOB).out
+    assert "unchanged" in kubectl("apply", "-f", "-", stdin=JOB).out
     changed = yaml.safe_load(yaml.safe_dump(JOB))
     changed["spec"]["pytorchReplicaSpecs"]["Worker"]["replicas"] = 3
     assert "configured" in kubectl("apply", "-f", "-", stdin=changed).out
@@ -198,6 +199,7 @@ def test_get_watch_prints_changes_as_they_happen(kubectl: Kubectl, watching: sub
     assert next_of("second") == "DELETED"
 
 
+@pytest.mark.controllers
 def test_describe_shows_an_object_and_its_events(kubectl: Kubectl) -> None:
     kubectl("create", "-f", "-", stdin=pod("told", "true", nodeSelector={"kdl.io/none": "here"}))
     kubectl("wait", "pod/told", "--for=condition=PodScheduled=false", "--timeout=20s")
