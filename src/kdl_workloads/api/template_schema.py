@@ -42,9 +42,10 @@ def _containers(schema: Schema) -> None:
     fields["name"] |= {"minLength": 1, "maxLength": 63}
     fields["imagePullPolicy"]["enum"] = ["Always", "IfNotPresent", "Never"]
     fields["terminationMessagePolicy"]["enum"] = ["File", "FallbackToLogsOnError"]
-    protocol = fields["ports"]["items"]["properties"]["protocol"]
-    protocol |= {"enum": ["TCP", "UDP", "SCTP"], "default": "TCP"}
-    # A name that is given twice is allowed in a pod, where the last one wins, so it is not a key here.
+    fields["ports"]["items"]["properties"]["protocol"]["enum"] = ["TCP", "UDP", "SCTP"]
+    # A variable that is given twice is allowed in a pod, where the last one wins, so its name is no key here. Ports are
+    # no list map either: the key protocol would need a default, and what the server fills in makes every repeated
+    # `kubectl apply` of the same file a change.
     for key in ("x-kubernetes-list-type", "x-kubernetes-list-map-keys"):
         fields["env"].pop(key, None)
-    fields["ports"] |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["containerPort", "protocol"]}
+        fields["ports"].pop(key, None)

@@ -137,7 +137,9 @@ def test_the_pod_template() -> None:
     for name in ("containers", "initContainers"):
         assert spec[name]["items"]["required"] == ["image", "name"]
         assert "x-kubernetes-list-map-keys" not in spec[name]["items"]["properties"]["env"]
-        assert spec[name]["items"]["properties"]["ports"]["items"]["properties"]["protocol"]["default"] == "TCP"
+        ports = spec[name]["items"]["properties"]["ports"]
+        assert "x-kubernetes-list-map-keys" not in ports
+        assert "default" not in ports["items"]["properties"]["protocol"]
     assert set(template["properties"]["metadata"]["properties"]) == {
         "annotations",
         "finalizers",
