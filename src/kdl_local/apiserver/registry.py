@@ -121,6 +121,7 @@ class Registry:
         self._drop_unknown(type_, new, options)
         new = strategy.prepare_for_update(type_, new, old, options.subresource)
         new = self._complete(type_, new)
+        strategy.count_generation(type_, new, old, options.subresource)
         # A pod's spec is fixed for everyone but the binding.
         if options.subresource != "binding":
             self._validate(type_, new, old)

@@ -61,10 +61,14 @@ def prepare_for_update(type_: ResourceType, new: Object, old: Object, subresourc
         elif type_.resource.group_resource == "services":
             new["spec"] = _kept_addresses(new.get("spec") or {}, old.get("spec") or {})
     new["metadata"] = _kept_metadata(new["metadata"], old["metadata"])
+    return new
+
+
+def count_generation(type_: ResourceType, new: Object, old: Object, subresource: str) -> None:
+    """Counts up if the update changes what is wanted; both objects with their defaults filled in, ``new`` in place."""
     if type_.has_generation:
         same = subresource == "binding" or same_intent(type_, new, old)
         new["metadata"]["generation"] = old["metadata"].get("generation", 1) + (0 if same else 1)
-    return new
 
 
 def _with_field_of(obj: Object, other: Object, name: str) -> Object:
