@@ -10,18 +10,12 @@ from kdl_local.node.container_log import LogFile
 from kdl_local.node.lifecycle import Progress, State
 from kdl_local.node.pod_status import UNKNOWN_STATE, is_sidecar
 from kdl_local.node.process import Process
-from kdl_runtime.backoff import BackoffPolicy
 from kdl_runtime.codec.times import format_time
 
 Object = Mapping[str, Any]
 
 KEPT_RUNS = 2
 """Logs of so many runs are kept: the present one and the previous one."""
-
-
-def restart_delay(policy: BackoffPolicy, failures: int) -> float:
-    """Seconds before a restart after so many ends in a row: the first one is at once, then ``base`` doubles."""
-    return policy.delay(failures - 1) if failures > 1 else 0.0
 
 
 @dataclass(frozen=True, slots=True)

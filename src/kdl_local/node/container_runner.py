@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from kdl_local.node import probes, volumes
-from kdl_local.node.container import Container, End, restart_delay
+from kdl_local.node.container import Container, End
 from kdl_local.node.container_log import LogFile, last_output
 from kdl_local.node.context import NodeContext
 from kdl_local.node.environment import ConfigError, command, environment
 from kdl_local.node.launch import START_ERROR_EXIT, Isolation, LaunchSpec, Mount
+from kdl_local.node.lifecycle import restart_delay
 from kdl_local.node.pod_files import PodFiles
 from kdl_local.node.process import Process, StartError, run_inside, start
 from kdl_runtime.clock import Clock

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from kdl_local.node import pod_status
+from kdl_local.node.lifecycle import restart_delay
 from kdl_runtime.backoff import BackoffPolicy
 from kdl_runtime.codec.times import format_time
 
@@ -97,7 +98,7 @@ def wait_before(progress: Progress, behaviour: Behaviour) -> float | None:
         case Step.RUNNING:
             return behaviour.run_seconds
         case Step.BACKING_OFF:
-            return CRASH_LOOP.delay(progress.run)
+            return restart_delay(CRASH_LOOP, progress.run)
         case Step.ENDED:
             return None
 
@@ -157,7 +158,7 @@ def _container(container: Object, progress: Progress, *, is_init: bool) -> dict[
             state = {"running": {"startedAt": _time(progress.since)}}
             status["lastState"] = {"terminated": ended} if ended and not sidecar else {}
         case Step.BACKING_OFF:
-            message = f"back-off {CRASH_LOOP.delay(progress.run):g}s restarting failed container={name}"
+            message = f"back-off {restart_delay(CRASH_LOOP, progress.run):g}s restarting failed container={name}"
             state = {"waiting": {"reason": "CrashLoopBackOff", "message": message}}
             status["lastState"] = {"terminated": ended}
         case _:

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 from kdl_local.node.pod_status import is_sidecar
+from kdl_runtime.backoff import BackoffPolicy
 
 Object = Mapping[str, Any]
 
@@ -41,6 +42,11 @@ class Step:
     start: tuple[str, ...] = ()
     look_again: float | None = None
     over: bool = False
+
+
+def restart_delay(policy: BackoffPolicy, failures: int) -> float:
+    """Seconds before a restart after so many ends in a row: the first one is at once, then ``base`` doubles."""
+    return policy.delay(failures - 1) if failures > 1 else 0.0
 
 
 def next_step(spec: Object, progress: Mapping[str, Progress], now: float) -> Step:
