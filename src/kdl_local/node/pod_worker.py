@@ -16,7 +16,7 @@ from kdl_local.node.pod_files import PodFiles
 from kdl_local.node.volumes import VolumeError
 from kdl_local.pods import is_deleting, is_finished, patch_status
 from kdl_local.resources import PODS
-from kdl_runtime.codec.times import format_time, parse_time
+from kdl_runtime.codec.times import format_time
 from kdl_runtime.errors import ApiError
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ class PodWorker:
         self.gone = False
         self._stop_deadline: float | None = None
         self._past_deadline = False
+        self._started = 0.0
         self._volumes: dict[str, Any] = {}
         self._runners = {item.name: self._runner(item) for item in self._containers()}
 
@@ -88,6 +89,7 @@ class PodWorker:
 
     async def _live(self) -> None:
         self.files.make()
+        self._started = self._node.clock.monotonic()
         host_network = bool(self.pod["spec"].get("hostNetwork"))
         self.address = HOST_ADDRESS if host_network else self._node.addresses.take()
         self.refresh_hosts()
@@ -158,10 +160,9 @@ class PodWorker:
 
     def _active_seconds_left(self) -> float | None:
         limit = self.pod["spec"].get("activeDeadlineSeconds")
-        start = (self.pod.get("status") or {}).get("startTime")
-        if limit is None or start is None:
+        if limit is None:
             return None
-        return float(limit) - (self._node.clock.now() - parse_time(start)).total_seconds()
+        return float(limit) - (self._node.clock.monotonic() - self._started)
 
     async def _wait(self, seconds: float | None) -> None:
         """Until something happens, so many seconds pass, or the pod's deadline comes."""

@@ -23,31 +23,33 @@ def mounted(path: str, **more: Any) -> dict[str, Any]:
     return {"volumeMounts": [{"name": "v", "mountPath": path, **more}]}
 
 
-def host_mounts() -> list[str]:
-    return Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+def host_state(path: str) -> tuple[str, bool, list[Path]]:
+    """What the host has mounted, whether it has this path, and what is beside it."""
+    place = Path(path)
+    beside = sorted(place.parent.iterdir()) if place.parent.exists() else []
+    return Path("/proc/self/mountinfo").read_text(encoding="utf-8"), place.exists(), beside
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/kdl-test-data", "/kdl-test-data/deep/er", "/etc/kdl-test", "/usr/local/kdl-test/x", "/opt", "/var/run/kdl-test"],
-)
+PATHS = [
+    "/kdl-test-data",
+    "/kdl-test-data/deep/er",
+    "/etc/kdl-test",
+    "/usr/local/kdl-test/x",
+    "/opt",
+    "/var/run/kdl-test",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
 async def test_mount_paths_need_not_exist_and_leave_nothing(isolated: Any, path: str) -> None:
-    before, existed = host_mounts(), Path(path).exists()
-    listing = sorted(os.listdir(Path(path).parent)) if Path(path).parent.exists() else None
-    isolated.pod(
-        "p",
-        "sh",
-        "-c",
-        f"cat {path}/k; ls / /etc > /dev/null && cat /etc/passwd | head -1",
-        volumes=[config_map(isolated, k="v\n")],
-        container=mounted(path),
-    )
+    before = host_state(path)
+    script = f"cat {path}/k && ls / /etc > /dev/null && head -1 /etc/passwd"
+    volume = config_map(isolated, k="v\n")
+    isolated.pod("p", "sh", "-c", script, volumes=[volume], container=mounted(path))
     assert await isolated.phase("p") == "Succeeded", await isolated.log("p")
     first, second = (await isolated.log("p")).splitlines()
     assert (first, second.split(":")[0]) == ("v", "root")
-    assert (host_mounts(), Path(path).exists()) == (before, existed)
-    if listing is not None:
-        assert sorted(os.listdir(Path(path).parent)) == listing
+    assert host_state(path) == before
 
 
 async def test_containers_of_a_pod_share_a_volume(isolated: Any) -> None:
@@ -113,19 +115,14 @@ async def test_a_volume_that_cannot_be_set_up_is_told_and_waited_for(isolated: A
 
 async def test_the_termination_message(isolated: Any) -> None:
     isolated.pod("p", "sh", "-c", "echo -n reason > /dev/termination-log; exit 1")
-    isolated.pod(
-        "q",
-        "sh",
-        "-c",
-        "echo -n other > /tmp/kdl-test-message",
-        container={"terminationMessagePath": "/tmp/kdl-test-message"},
-    )
+    other = {"terminationMessagePath": "/tmp/kdl-test-message"}
+    isolated.pod("q", "sh", "-c", "echo -n other > /tmp/kdl-test-message", container=other)
     fallback = {"terminationMessagePolicy": "FallbackToLogsOnError"}
     isolated.pod("r", "sh", "-c", "echo last words; exit 1", container=fallback)
     for name in "pqr":
         await isolated.phase(name)
     assert [isolated.ended(name).get("message") for name in "pqr"] == ["reason", "other", "last words\n"]
-    assert not Path("/tmp/kdl-test-message").exists()
+    assert not host_state("/tmp/kdl-test-message")[1]
 
 
 def service(rig: Any, name: str, **spec: Any) -> None:
@@ -151,7 +148,8 @@ async def test_a_name_stops_to_resolve_with_its_pod(isolated: Any) -> None:
     service(isolated, "web")
     isolated.pod("server", "sleep", "1000", metadata={"labels": {"app": "web"}})
     await isolated.phase("server", "Running")
-    script = "until grep -q web.default /etc/hosts; do sleep 0.05; done; echo there; while grep -q web.default /etc/hosts; do sleep 0.05; done"
+    known = "grep -q web.default /etc/hosts"
+    script = f"until {known}; do sleep 0.05; done; echo there; while {known}; do sleep 0.05; done"
     isolated.pod("client", "sh", "-c", script)
     await isolated.said("client", "there")
     isolated.direct.delete(PODS, "default", "server")
@@ -181,14 +179,8 @@ async def test_in_a_user_namespace(running_node: Any, best_isolation: Isolation)
     if best_isolation is Isolation.NONE:
         pytest.skip("this system grants no mount namespaces")
     async with running_node(Isolation.USER) as rig:
-        rig.pod(
-            "p",
-            "sh",
-            "-c",
-            "id -u; cat /kdl-test-data/k; hostname",
-            volumes=[config_map(rig, k="v\n")],
-            container=mounted("/kdl-test-data"),
-        )
+        script, volume = "id -u; cat /kdl-test-data/k; hostname", config_map(rig, k="v\n")
+        rig.pod("p", "sh", "-c", script, volumes=[volume], container=mounted("/kdl-test-data"))
         assert await rig.phase("p") == "Succeeded", await rig.log("p")
         assert (await rig.log("p")).split() == [str(os.getuid()), "v", "p"]
 
@@ -205,23 +197,14 @@ def test_what_a_user_without_privileges_is_granted(tmp_path_factory: pytest.Temp
     interpreter, setpriv = Path("/usr/bin/python3.11"), shutil.which("setpriv")
     if os.geteuid() != 0 or setpriv is None or not interpreter.exists() or sys.version_info[:2] != (3, 11):
         pytest.skip("needs root, setpriv and a Python 3.11 of the system")
+    nobody = [setpriv, "--reuid=65534", "--regid=65534", "--clear-groups"]
     place = Path("/tmp") / f"kdl-test-{os.getpid()}"
     place.mkdir(mode=0o777)
     place.chmod(0o777)
     packages = [str(Path(module).parent.parent) for module in (kdl_local.__file__, pytest.__file__) if module]
     try:
         done = subprocess.run(
-            [
-                setpriv,
-                "--reuid=65534",
-                "--regid=65534",
-                "--clear-groups",
-                str(interpreter),
-                "-B",
-                "-c",
-                UNPRIVILEGED,
-                str(place),
-            ],
+            [*nobody, str(interpreter), "-B", "-c", UNPRIVILEGED, str(place)],
             env={"PATH": os.environ["PATH"], "PYTHONPATH": ":".join(packages), "PYTHONDONTWRITEBYTECODE": "1"},
             cwd="/",
             capture_output=True,
