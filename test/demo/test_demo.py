@@ -1,6 +1,8 @@
 """The demo as a newcomer runs it: a real cluster in a process, a real operator, real training."""
 
+import os
 import re
+import shutil
 import signal
 import time
 from typing import Any
@@ -38,6 +40,18 @@ def test_the_model_is_kept_when_asked_for(sandbox: Any) -> None:
     sandbox.run("demo", "xgboost", "--output", str(model))
     assert sorted(path.name for path in model.iterdir()) == ["metrics.json", "model.json"]
     assert [line for line in sandbox.leftovers() if not line.startswith(str(model))] == []
+
+
+def test_a_kept_demo_goes_on_and_is_stopped_as_it_says(sandbox: Any) -> None:
+    output = sandbox.run("demo", "pytorch", "--keep")
+    found = re.search(r"kill (\d+); kdl local down --name (\S+); rm -r (\S+)", output)
+    assert found
+    kubeconfig = sandbox.run("local", "kubeconfig", "--name", found[2]).strip()
+    assert "Succeeded" in sandbox.run("get", "--kubeconfig", kubeconfig)
+    os.kill(int(found[1]), signal.SIGTERM)
+    sandbox.run("local", "down", "--name", found[2])
+    shutil.rmtree(found[3])
+    assert sandbox.leftovers() == []
 
 
 @pytest.mark.parametrize("api", ["kubedl", "kubeflow"])
