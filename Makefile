@@ -20,7 +20,7 @@ $(STAMP): setup.cfg pyproject.toml
 	@touch $@
 
 demo: $(STAMP) ## A distributed XGBoost training on a local cluster, from nothing to the accuracy
-	@$(BIN)/kdl demo xgboost
+	@$(BIN)/kdl demo xgboost --output build/demo
 
 test: lint types contracts unit ## Everything that is checked before a commit
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-import msgspec
 import yaml
 
 from kdl_runtime.codec import json
@@ -31,7 +30,7 @@ def to_yaml(obj: Any) -> str:
 
 
 def to_json(obj: Any) -> str:
-    return msgspec.json.format(json.encode(obj), indent=4).decode() + "\n"
+    return json.pretty(obj) + "\n"
 
 
 def object_name(resource: Resource, name: str) -> str:

@@ -9,6 +9,7 @@ import asyncio
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -74,7 +75,11 @@ class Rig:
 def manifest(name: str, workers: int, seconds: float) -> dict[str, Any]:
     template = {
         "metadata": {"annotations": {"kdl.io/fake-run-seconds": str(seconds)}},
-        "spec": {"containers": [{"name": "pytorch", "image": "none", "resources": {"requests": {"cpu": "100m"}}}]},
+        "spec": {
+            "containers": [{"name": "pytorch", "image": "none", "resources": {"requests": {"cpu": "100m"}}}],
+            "nodeSelector": {"type": "fake"},
+            "tolerations": [{"key": "kdl.io/fake", "operator": "Exists"}],
+        },
     }
     specs = {"Master": {"replicas": 1, "template": template}, "Worker": {"replicas": workers, "template": template}}
     return {
@@ -151,8 +156,9 @@ async def wait_for(client: Client, since: ListMeta, count: int, progress: Progre
 
 async def measure(rig_: Rig, jobs: int, workers: int, seconds: float) -> float:
     """Seconds from the first create to the last success."""
-    transport = HttpTransport(load_config(str(rig_.kubeconfig)))
-    client = Client(transport, SystemClock())
+    clock = SystemClock()
+    transport = HttpTransport(load_config(str(rig_.kubeconfig)), clock)
+    client = Client(transport, clock)
     try:
         since = (await client.list_page(JOBS, "default", ListOptions())).metadata
         with Progress(console=Console(stderr=True)) as progress:
@@ -172,6 +178,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="how long each fake pod runs")
     parser.add_argument("--nodes", type=int, default=20)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with rig(options.nodes) as rig_:
         took = asyncio.run(measure(rig_, options.jobs, options.pods - 1, options.seconds))
         usage, requests = Usage.of(rig_.operator), rig_.requests()

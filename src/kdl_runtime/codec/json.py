@@ -23,6 +23,11 @@ encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 _decode_any = msgspec.json.Decoder().decode
 
 
+def pretty(obj: Any) -> str:
+    """JSON for people: an indentation of four, as kubectl prints it, without a final newline."""
+    return msgspec.json.format(encode(obj), indent=4).decode()
+
+
 def decode(data: bytes | Raw | str) -> Any:
     """Fresh dicts and lists, owned by the caller."""
     return _decode_any(data)
