@@ -14,10 +14,11 @@ from datetime import datetime
 from typing import Any
 
 from kdl_local.apiserver.direct import Direct
+from kdl_local.controllers.pod_nodes import PodNodes
 from kdl_local.controllers.scheduling import Taint, Toleration, taints_of, tolerations_of
 from kdl_local.delay_queue import DelayQueue
 from kdl_local.follow import Change, follow
-from kdl_local.pods import condition, is_deleting, is_finished, node_name, patch_status, with_condition
+from kdl_local.pods import condition, is_deleting, patch_status, with_condition
 from kdl_local.recorder import Recorder
 from kdl_local.resources import LEASES, NODE_LEASES_NAMESPACE, NODES, PODS
 from kdl_runtime.clock import Clock
@@ -50,8 +51,7 @@ class NodeLifecycle:
         self._options = options or NodeLifecycleOptions()
         self._recorder = Recorder(direct, clock, rng, "node-controller")
         self._queue: DelayQueue[tuple[str, ObjectKey]] = DelayQueue(clock)
-        self._pods: dict[str, set[ObjectKey]] = {}
-        self._node_of: dict[ObjectKey, str] = {}
+        self._pods = PodNodes(finished=False)
         self._tainted: dict[str, float] = {}
         """Since when (monotonic) nodes have a NoExecute taint."""
 
@@ -77,7 +77,7 @@ class NodeLifecycle:
         executing = any(taint.effect == "NoExecute" for taint in taints_of(change.new))
         if executing and name not in self._tainted:
             self._tainted[name] = self._clock.monotonic()
-            for pod in sorted(self._pods.get(name, ())):
+            for pod in self._pods.on(name):
                 self._queue.add(("pod", pod))
         elif not executing:
             self._tainted.pop(name, None)
@@ -85,21 +85,9 @@ class NodeLifecycle:
     async def _follow_pods(self) -> None:
         async with aclosing(follow(self._direct, PODS)) as changes:
             async for change in changes:
-                self._pod_changed(change)
-
-    def _pod_changed(self, change: Change) -> None:
-        node = node_name(change.new) if change.new is not None and not is_finished(change.new) else ""
-        before = self._node_of.get(change.key, "")
-        if node == before:
-            return
-        if before:
-            self._pods[before].discard(change.key)
-            del self._node_of[change.key]
-        if node:
-            self._pods.setdefault(node, set()).add(change.key)
-            self._node_of[change.key] = node
-            if node in self._tainted:
-                self._queue.add(("pod", change.key))
+                node = self._pods.apply(change)
+                if node in self._tainted:
+                    self._queue.add(("pod", change.key))
 
     async def _work(self) -> None:
         while True:
@@ -141,7 +129,7 @@ class NodeLifecycle:
             name = node["metadata"]["name"]
             self._mark_unknown(node)
             self._recorder.event(node, "Normal", "NodeNotReady", f"Node {name} status is now: NodeNotReady")
-            for key in sorted(self._pods.get(name, ())):
+            for key in self._pods.on(name):
                 self._mark_unready(key)
         self._set_taints(node, lost=True)
 
@@ -186,10 +174,10 @@ class NodeLifecycle:
 
     def _check_pod(self, key: ObjectKey) -> float | None:
         """Deletes a pod whose time on a tainted node is over. Seconds until then, None if there is nothing to do."""
-        node = self._node_of.get(key)
-        since = self._tainted.get(node or "")
+        node = self._pods.node_of(key)
+        since = self._tainted.get(node)
         pod = self._direct.find(PODS, key.namespace, key.name)
-        if node is None or since is None or pod is None or is_deleting(pod):
+        if since is None or pod is None or is_deleting(pod):
             return None
         taints = [taint for taint in taints_of(self._direct.get(NODES, "", node)) if taint.effect == "NoExecute"]
         allowed = seconds_allowed(taints, tolerations_of(pod), self._options.eviction_after)

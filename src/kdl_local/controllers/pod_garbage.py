@@ -10,8 +10,9 @@ from contextlib import aclosing
 from typing import Any
 
 from kdl_local.apiserver.direct import Direct
+from kdl_local.controllers.pod_nodes import PodNodes
 from kdl_local.delay_queue import DelayQueue
-from kdl_local.follow import Change, follow
+from kdl_local.follow import follow
 from kdl_local.pods import is_finished, node_name, patch_status, with_condition
 from kdl_local.resources import NODES, PODS
 from kdl_runtime.clock import Clock
@@ -31,8 +32,7 @@ class PodGarbageCollector:
         self._clock = clock
         self._quarantine = quarantine
         self._queue: DelayQueue[ObjectKey] = DelayQueue(clock)
-        self._pods: dict[str, set[ObjectKey]] = {}
-        self._node_of: dict[ObjectKey, str] = {}
+        self._pods = PodNodes(finished=True)
 
     async def run(self) -> None:
         """Removes pods until it is cancelled."""
@@ -45,27 +45,15 @@ class PodGarbageCollector:
         async with aclosing(follow(self._direct, NODES)) as changes:
             async for change in changes:
                 if change.new is None:
-                    for key in sorted(self._pods.get(change.key.name, ())):
+                    for key in self._pods.on(change.key.name):
                         self._queue.add(key, self._quarantine)
 
     async def _follow_pods(self) -> None:
         async with aclosing(follow(self._direct, PODS)) as changes:
             async for change in changes:
-                self._pod_changed(change)
-
-    def _pod_changed(self, change: Change) -> None:
-        node = node_name(change.new) if change.new is not None else ""
-        before = self._node_of.get(change.key, "")
-        if node == before:
-            return
-        if before:
-            self._pods[before].discard(change.key)
-            del self._node_of[change.key]
-        if node:
-            self._pods.setdefault(node, set()).add(change.key)
-            self._node_of[change.key] = node
-            if self._direct.find(NODES, "", node) is None:
-                self._queue.add(change.key, self._quarantine)
+                node = self._pods.apply(change)
+                if node and self._direct.find(NODES, "", node) is None:
+                    self._queue.add(change.key, self._quarantine)
 
     async def _work(self) -> None:
         while True:

@@ -134,7 +134,7 @@ def node_info(runtime: str) -> dict[str, str]:
         "containerRuntimeVersion": f"{runtime}://1",
         "kernelVersion": uname.release,
         "kubeProxyVersion": "",
-        "kubeletVersion": f"v1.36.0+{runtime}",
+        "kubeletVersion": f"v1.37.0+{runtime}",
         "machineID": "",
         "operatingSystem": "linux",
         "osImage": "the host's own" if runtime == "process" else "none",
