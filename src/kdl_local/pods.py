@@ -43,14 +43,20 @@ def with_condition(conditions: Sequence[Object], new: Object, now: str) -> list[
     return [updated if item is old else item for item in conditions]
 
 
-def patch_status(direct: Direct, pod: Object, status: Object) -> bool:
-    """Merges into the status of this very pod. False if it is gone, or another one has its name by now."""
+def is_older(pod: Object, other: Object) -> bool:
+    """Whether this is an earlier state of the same pod, as an event that was overtaken by an own write."""
+    mine, theirs = pod["metadata"], other["metadata"]
+    return bool(mine["uid"] == theirs["uid"] and int(mine["resourceVersion"]) < int(theirs["resourceVersion"]))
+
+
+def patch_status(direct: Direct, pod: Object, status: Object) -> Object | None:
+    """Merges into the status of this very pod, and returns the pod as it is then. None if it is gone, or another one
+    has its name by now."""
     metadata = pod["metadata"]
     current = direct.find(PODS, metadata["namespace"], metadata["name"])
     if current is None or current["metadata"]["uid"] != metadata["uid"]:
-        return False
+        return None
     try:
-        direct.patch(PODS, metadata["namespace"], metadata["name"], {"status": status}, subresource="status")
+        return direct.patch(PODS, metadata["namespace"], metadata["name"], {"status": status}, subresource="status")
     except NotFound:
-        return False
-    return True
+        return None

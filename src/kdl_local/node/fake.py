@@ -27,7 +27,7 @@ from kdl_local.node.fake_pod import (
     wait_before,
 )
 from kdl_local.node.node_object import HEARTBEAT_SECONDS, NodeIdentity, NodeRegistration
-from kdl_local.pods import is_deleting, is_finished, node_name, patch_status
+from kdl_local.pods import is_deleting, is_finished, is_older, node_name, patch_status
 from kdl_local.resources import PODS
 from kdl_runtime.clock import Clock
 from kdl_runtime.errors import ApiError, BadRequest
@@ -149,8 +149,9 @@ class FakeNodes:
             if is_finished(pod) and not is_deleting(pod):
                 return
             state = self._admit(uid, pod, node)
-        state.pod = pod
-        if is_deleting(pod) and not state.stopping:
+        if not is_older(pod, state.pod):
+            state.pod = pod
+        if is_deleting(state.pod) and not state.stopping:
             state.stopping = True
             self._timers.reschedule(("pod", uid), self._stop_seconds(state))
 
@@ -233,8 +234,12 @@ class FakeNodes:
             self._forget(uid)
 
     def _report(self, state: _FakePod) -> bool:
+        """False if the pod is gone."""
         place = (self._addresses[state.node], state.address)
-        return patch_status(self._direct, state.pod, status_of(state.pod, state.progress, place, self._clock.now()))
+        status = status_of(state.pod, state.progress, place, self._clock.now())
+        written = patch_status(self._direct, state.pod, status)
+        state.pod = written or state.pod
+        return written is not None
 
 
 def _address(prefix: str, index: int) -> str:

@@ -14,7 +14,7 @@ from kdl_local.node.lifecycle import next_step
 from kdl_local.node.names import hosts_file, hosts_view
 from kdl_local.node.pod_files import PodFiles
 from kdl_local.node.volumes import VolumeError
-from kdl_local.pods import is_deleting, is_finished, patch_status
+from kdl_local.pods import is_deleting, is_finished, is_older, patch_status
 from kdl_local.resources import PODS
 from kdl_runtime.codec.times import format_time
 from kdl_runtime.errors import ApiError
@@ -54,9 +54,10 @@ class PodWorker:
             self.gone = True
             self._shorten_stop(0.0)
         else:
-            self.pod = pod
-            if is_deleting(pod):
-                self._shorten_stop(float(pod["metadata"].get("deletionGracePeriodSeconds") or 0))
+            if not is_older(pod, self.pod):
+                self.pod = pod
+            if is_deleting(self.pod):
+                self._shorten_stop(float(self.pod["metadata"].get("deletionGracePeriodSeconds") or 0))
         self._wake.set()
 
     def refresh_hosts(self) -> None:
@@ -197,10 +198,8 @@ class PodWorker:
         if over and self._past_deadline:
             status |= _DEADLINE
         status["conditions"] = pod_status.conditions(pod["spec"], status, now)
-        if any(before.get(name) != value for name, value in status.items()) and patch_status(
-            self._node.direct, pod, status
-        ):
-            self.pod = {**pod, "status": {**before, **status}}
+        if any(before.get(name) != value for name, value in status.items()):
+            self.pod = patch_status(self._node.direct, pod, status) or pod
 
     def _statuses(self, *, is_init: bool, over: bool) -> list[dict[str, Any]]:
         runners = self._runners.values()
