@@ -33,15 +33,21 @@ class _Collector(Protocol):
     def collect(self) -> Iterable[Metric]: ...
 
 
+_TYPES_WITH_CREATED = frozenset({"counter", "histogram", "summary"})
+
+
 class _WithoutCreated:
-    """The registry without the ``_created`` series that prometheus-client adds and Go's client does not have."""
+    """The registry without the ``_created`` samples that prometheus-client adds to each of its own metrics and Go's
+    client does not have. A metric that somebody has named so stays."""
 
     def __init__(self, registry: _Collector) -> None:
         self._registry = registry
 
     def collect(self) -> Iterator[Metric]:
         for metric in self._registry.collect():
-            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            if metric.type in _TYPES_WITH_CREATED:
+                added = f"{metric.name}_created"
+                metric.samples = [sample for sample in metric.samples if sample.name != added]
             yield metric
 
 

@@ -1,4 +1,10 @@
 import re
+from collections.abc import Iterator
+
+from prometheus_client import Histogram
+from prometheus_client.core import UnknownMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from kdl_runtime.observe.metrics import RECONCILE_BUCKETS, WORKQUEUE_BUCKETS, Metrics
 
@@ -50,6 +56,22 @@ def test_the_exposition_has_no_created_series() -> None:
     text = metrics.render().decode()
     assert 'rest_client_requests_total{code="200",host="host",method="GET"} 1.0' in text
     assert "_created" not in text
+
+
+def test_a_metric_that_is_named_created_is_shown() -> None:
+    class Jobs(Collector):
+        def collect(self) -> Iterator[Metric]:
+            family = UnknownMetricFamily("jobs_created", "Jobs.", labels=["kind"])
+            family.add_metric(["a"], 3)
+            yield family
+
+    metrics = Metrics()
+    metrics.registry.register(Jobs())
+    Histogram("pods_created", "Pods.", registry=metrics.registry)
+    text = metrics.render().decode()
+    assert 'jobs_created{kind="a"} 3.0' in text
+    assert "pods_created_count 0.0" in text
+    assert "pods_created_created" not in text
 
 
 def test_two_managers_in_one_process_do_not_meet() -> None:
