@@ -29,9 +29,9 @@ EnvVar = Mapping[str, Any]
 class RoleState:
     """How one role stands, as its rules see it.
 
-    ``replicas``: wanted. ``active``: pods that run, or are starting on a node. ``succeeded_indexes``: replicas that
-    have ever succeeded, whether or not their pods still exist. ``failed``: pods whose failure is final for the role's
-    restart policy. ``restarting``: failed pods that are replaced.
+    ``replicas``: wanted. ``active``: pods of phase Running that nobody has deleted. ``succeeded_indexes``: replicas
+    that have ever succeeded, whether or not their pods still exist. ``failed``: pods whose failure is final for the
+    role's restart policy. ``restarting``: failed pods that are replaced.
     """
 
     replicas: int = 0

@@ -83,8 +83,10 @@ class Dialect(Protocol):
         """
         ...
 
-    def outline(self, obj: Mapping[str, Any]) -> Job:
-        """The job without roles, options and limits: who it is and what its status says. Never fails."""
+    def outline(self, obj: Mapping[str, Any], framework: Framework | None = None) -> Job:
+        """The job without roles and options: who it is, whose it is, what its status says, and what becomes of it at
+        its end (clean-pod policy and time to live, with the defaults of the kind if ``framework`` is given). Never
+        fails."""
         ...
 
     def decode_status(self, status: Mapping[str, Any]) -> JobStatus:

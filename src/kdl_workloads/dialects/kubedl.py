@@ -91,18 +91,21 @@ class KubeDL(Dialect):
         conventions = framework.conventions[KUBEDL]
         roles = decode_roles(spec, framework, conventions)
         check_names(obj["metadata"]["name"], roles)
+        for name in NESTED_RUN_POLICIES:
+            metadata.mapping(spec, name, "spec")
         values = gathered_run_policy(spec)
-        if values.get("cleanPodPolicy") == "":
-            values["cleanPodPolicy"] = CleanPodPolicy.ALL
-        policy = metadata.run_policy(values, "spec", conventions, _scheduling(values.get("schedulingPolicy") or {}))
+        scheduling = _scheduling(metadata.mapping(values, "schedulingPolicy", "spec"))
+        policy = metadata.run_policy(values, "spec", conventions, scheduling)
         not_options = {framework.replica_specs_field, *NESTED_RUN_POLICIES, *(RUN_POLICY_FIELDS - {"cronPolicy"})}
         options = {name: value for name, value in spec.items() if name not in not_options}
         if values.get("cronPolicy"):
             options["cronPolicy"] = values["cronPolicy"]
-        return replace(self.outline(obj), roles=roles, run_policy=policy, options=options)
+        return replace(metadata.outline(obj, policy), roles=roles, options=options)
 
-    def outline(self, obj: Mapping[str, Any]) -> Job:
-        return metadata.outline(obj)
+    def outline(self, obj: Mapping[str, Any], framework: Framework | None = None) -> Job:
+        values = gathered_run_policy(metadata.readable(obj.get("spec")))
+        conventions = framework.conventions[KUBEDL] if framework is not None else None
+        return metadata.outline(obj, metadata.outlined_run_policy(values, conventions))
 
     def decode_status(self, status: Mapping[str, Any]) -> JobStatus:
         return decode_status(status)
@@ -134,10 +137,14 @@ class KubeDL(Dialect):
 
 
 def gathered_run_policy(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The run policy of a spec. A nested one wins field by field, and the inline fields fill its gaps."""
+    """The run policy of a spec. A nested one wins field by field, and the inline fields fill its gaps. An empty
+    clean-pod policy is All, as KubeDL has it."""
     values = {name: spec[name] for name in RUN_POLICY_FIELDS if spec.get(name) is not None}
     for name in NESTED_RUN_POLICIES:
-        values.update({key: value for key, value in (spec.get(name) or {}).items() if value is not None})
+        nested = metadata.readable(spec.get(name))
+        values.update({key: value for key, value in nested.items() if value is not None})
+    if values.get("cleanPodPolicy") == "":
+        values["cleanPodPolicy"] = CleanPodPolicy.ALL
     return values
 
 

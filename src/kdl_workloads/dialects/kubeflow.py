@@ -91,16 +91,18 @@ class Kubeflow(Dialect):
         conventions = framework.conventions[KUBEFLOW]
         roles = decode_roles(spec, framework, conventions)
         check_names(obj["metadata"]["name"], roles)
-        values: Mapping[str, Any] = spec.get("runPolicy") or {}
-        scheduling = _scheduling(values.get("schedulingPolicy") or {})
+        values = metadata.mapping(spec, "runPolicy", "spec")
+        scheduling = _scheduling(metadata.mapping(values, "schedulingPolicy", "spec.runPolicy"))
         policy = metadata.run_policy(values, "spec.runPolicy", conventions, scheduling)
         options = {
             name: value for name, value in spec.items() if name not in ("runPolicy", framework.replica_specs_field)
         }
-        return replace(self.outline(obj), roles=roles, run_policy=policy, options=options)
+        return replace(metadata.outline(obj, policy), roles=roles, options=options)
 
-    def outline(self, obj: Mapping[str, Any]) -> Job:
-        return metadata.outline(obj)
+    def outline(self, obj: Mapping[str, Any], framework: Framework | None = None) -> Job:
+        values = metadata.readable(metadata.readable(obj.get("spec")).get("runPolicy"))
+        conventions = framework.conventions[KUBEFLOW] if framework is not None else None
+        return metadata.outline(obj, metadata.outlined_run_policy(values, conventions))
 
     def decode_status(self, status: Mapping[str, Any]) -> JobStatus:
         return decode_status(status)

@@ -1,7 +1,8 @@
 """The part of decoding that both dialects share: who the job is, and the limits of a run policy."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeGuard
 
 from kdl_workloads.dialects.base import SpecError
 from kdl_workloads.dialects.status import decode_status
@@ -9,8 +10,8 @@ from kdl_workloads.framework import Conventions
 from kdl_workloads.job import CleanPodPolicy, Job, RunPolicy, SchedulingPolicy
 
 
-def outline(obj: Mapping[str, Any]) -> Job:
-    """The job without its roles, options and limits."""
+def outline(obj: Mapping[str, Any], policy: RunPolicy) -> Job:
+    """The job without its roles and options."""
     metadata: Mapping[str, Any] = obj.get("metadata") or {}
     return Job(
         api_version=obj["apiVersion"],
@@ -20,7 +21,7 @@ def outline(obj: Mapping[str, Any]) -> Job:
         uid=metadata.get("uid") or "",
         generation=metadata.get("generation") or 0,
         roles={},
-        run_policy=RunPolicy(),
+        run_policy=policy,
         status=decode_status(obj.get("status") or {}),
         labels=dict(metadata.get("labels") or {}),
         annotations=dict(metadata.get("annotations") or {}),
@@ -28,14 +29,51 @@ def outline(obj: Mapping[str, Any]) -> Job:
     )
 
 
+def mapping(values: Mapping[str, Any], name: str, path: str) -> Mapping[str, Any]:
+    """The object ``values[name]``, which is at ``path``; empty where it is absent or null."""
+    value = values.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise SpecError(f"{path}.{name}", f"is {value!r} and must be an object")
+    return value
+
+
+def readable(value: object) -> Mapping[str, Any]:
+    """The object, or an empty one for what is none."""
+    return value if isinstance(value, Mapping) else {}
+
+
 def count(values: Mapping[str, Any], name: str, path: str, default: int | None) -> int | None:
     """The number ``values[name]``, which is at ``path`` in the object; ``default`` where it is absent or null."""
     value = values.get(name)
     if value is None:
         return default
-    if not isinstance(value, int) or value < 0:
+    if not _is_count(value):
         raise SpecError(f"{path}.{name}", f"is {value!r} and must be a whole number of 0 or more")
     return value
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def outlined_run_policy(values: Mapping[str, Any], conventions: Conventions | None) -> RunPolicy:
+    """Of the limits in ``values`` those that hold for a job that is not carried out: whose it is, and what becomes of
+    it at its end. What cannot be read is as if absent; absent is the kind's default, if ``conventions`` are given."""
+    defaults = RunPolicy()
+    if conventions is not None:
+        defaults = RunPolicy(
+            clean_pod_policy=conventions.clean_pod_policy,
+            ttl_seconds_after_finished=conventions.ttl_seconds_after_finished,
+        )
+    clean, ttl = values.get("cleanPodPolicy"), values.get("ttlSecondsAfterFinished")
+    return replace(
+        defaults,
+        clean_pod_policy=CleanPodPolicy(clean) if clean in list(CleanPodPolicy) else defaults.clean_pod_policy,
+        ttl_seconds_after_finished=ttl if _is_count(ttl) else defaults.ttl_seconds_after_finished,
+        managed_by=str(values.get("managedBy") or ""),
+    )
 
 
 def run_policy(

@@ -6,7 +6,7 @@ from typing import Any
 
 from kdl_workloads import template as templates
 from kdl_workloads.dialects.base import SpecError
-from kdl_workloads.dialects.metadata import count
+from kdl_workloads.dialects.metadata import count, mapping
 from kdl_workloads.framework import Conventions, Framework, RoleSpec
 from kdl_workloads.job import ReplicaSpec, RestartPolicy
 
@@ -17,17 +17,17 @@ _LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 def decode_roles(spec: Mapping[str, Any], framework: Framework, conventions: Conventions) -> dict[str, ReplicaSpec]:
     """The replica specs by canonical role name, in the order of the kind's roles."""
     path = f"spec.{framework.replica_specs_field}"
-    given = spec.get(framework.replica_specs_field)
+    given = mapping(spec, framework.replica_specs_field, "spec")
     if not given:
         raise SpecError(path, f"is required: name at least one of {_names(framework)}")
     by_role: dict[str, tuple[str, Mapping[str, Any]]] = {}
-    for key, value in given.items():
+    for key in given:
         role = framework.role(key)
         if role is None:
             raise SpecError(f"{path}.{key}", f"is not a replica type of {framework.kind}: use {_names(framework)}")
         if role.name in by_role:
             raise SpecError(f"{path}.{key}", f"is given twice, also as {by_role[role.name][0]}: keep one of them")
-        by_role[role.name] = (key, value or {})
+        by_role[role.name] = (key, mapping(given, key, path))
     for name in sorted(conventions.required - by_role.keys()):
         raise SpecError(f"{path}.{name}", f"is required: every {framework.kind} has one {name}")
     return {
@@ -50,7 +50,7 @@ def _decode_role(role: RoleSpec, path: str, value: Mapping[str, Any], convention
     policy = value.get("restartPolicy") or conventions.restart_policies[role.name]
     if policy not in list(RestartPolicy):
         raise SpecError(f"{path}.restartPolicy", f"is {policy!r} and must be one of {', '.join(RestartPolicy)}")
-    template = _checked_template(value.get("template") or {}, f"{path}.template", conventions)
+    template = _checked_template(mapping(value, "template", path), f"{path}.template", conventions)
     template = templates.map_containers(template, _with_failure_message)
     if role.name in conventions.port_roles:
         template = templates.with_port(template, conventions.container, conventions.port_name, conventions.port)

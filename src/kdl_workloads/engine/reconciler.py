@@ -109,18 +109,18 @@ class JobReconciler:
 
     def _decode(self, request: Request, obj: Mapping[str, Any]) -> tuple[Job, str]:
         """The job, and what is wrong with it; with a problem the job is but an outline."""
-        dialect = self._workload.dialect
+        dialect, framework = self._workload.dialect, self._workload.framework
         try:
-            job = dialect.decode(obj, self._workload.framework)
+            job = dialect.decode(obj, framework)
         except SpecError as error:
-            return dialect.outline(obj), str(error)
+            return dialect.outline(obj, framework), str(error)
         if job.status.finished or job.deleting or not dialect.manages(job):
             return job, ""
         check = self._checks.get(request)
         if check is None or (check.uid, check.generation) != (job.uid, job.generation):
             check = _Check(job.uid, job.generation, self._template_problem(job))
             self._checks[request] = check
-        return (job, "") if not check.problem else (dialect.outline(obj), check.problem)
+        return (job, "") if not check.problem else (dialect.outline(obj, framework), check.problem)
 
     def _template_problem(self, job: Job) -> str:
         field = f"spec.{self._workload.framework.replica_specs_field}"

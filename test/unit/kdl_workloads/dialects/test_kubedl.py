@@ -7,6 +7,7 @@ import pytest
 
 from kdl_workloads.dialects.base import SpecError
 from kdl_workloads.dialects.kubedl import KubeDL
+from kdl_workloads.framework import KUBEDL
 from kdl_workloads.frameworks.pytorch import PyTorch
 from kdl_workloads.frameworks.xgboost import XGBoost
 from kdl_workloads.job import CleanPodPolicy, ConditionType, RunPolicy, SchedulingPolicy
@@ -97,6 +98,48 @@ def test_an_outline_needs_no_valid_spec(kubedl_xgboost: Objects) -> None:
     obj["spec"] = {"xgbReplicaSpecs": 5}
     job = DIALECT.outline(obj)
     assert (job.name, job.roles, job.run_policy) == ("digits", {}, RunPolicy())
+
+
+@pytest.mark.parametrize(
+    ("spec", "policy"),
+    [
+        ({"ttlSecondsAfterFinished": 5}, RunPolicy(ttl_seconds_after_finished=5)),
+        ({"runPolicy": {"cleanPodPolicy": "Running"}}, RunPolicy(clean_pod_policy=CleanPodPolicy.RUNNING)),
+        ({"cleanPodPolicy": ""}, RunPolicy(clean_pod_policy=CleanPodPolicy.ALL)),
+        ({"runPolicy": 5, "cleanPodPolicy": "Nothing", "ttlSecondsAfterFinished": -1}, RunPolicy()),
+    ],
+)
+def test_an_outline_keeps_what_becomes_of_the_job_at_its_end(
+    kubedl_xgboost: Objects, spec: dict[str, Any], policy: RunPolicy
+) -> None:
+    obj = kubedl_xgboost()
+    obj["spec"] = spec
+    assert DIALECT.outline(obj).run_policy == policy
+    defaults = XGBoost().conventions[KUBEDL]
+    with_defaults = DIALECT.outline({**obj, "spec": {}}, XGBoost()).run_policy
+    assert with_defaults.clean_pod_policy == defaults.clean_pod_policy
+    assert with_defaults.ttl_seconds_after_finished == defaults.ttl_seconds_after_finished
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"runPolicy": 5}, "spec.runPolicy"),
+        ({"schedulingPolicy": "x"}, "spec.schedulingPolicy"),
+        ({"xgbReplicaSpecs": []}, "spec.xgbReplicaSpecs"),
+        ({"xgbReplicaSpecs": {"Master": 1}}, "spec.xgbReplicaSpecs.Master"),
+        ({"xgbReplicaSpecs": {"Master": {"template": 1}}}, "spec.xgbReplicaSpecs.Master.template"),
+        ({"backoffLimit": True}, "spec.backoffLimit"),
+    ],
+)
+def test_what_should_be_an_object_and_is_none_is_named(
+    kubedl_xgboost: Objects, change: dict[str, Any], field: str
+) -> None:
+    obj = kubedl_xgboost()
+    obj["spec"].update(change)
+    with pytest.raises(SpecError) as raised:
+        DIALECT.decode(obj, XGBoost())
+    assert raised.value.field == field
 
 
 def test_labels(kubedl_xgboost: Objects) -> None:

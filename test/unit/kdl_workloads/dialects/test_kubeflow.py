@@ -50,6 +50,13 @@ def test_run_policy(kubeflow_pytorch: Objects, values: dict[str, Any] | None, po
         assert found == policy
 
 
+def test_an_outline_keeps_whose_job_it_is(kubeflow_pytorch: Objects) -> None:
+    obj = kubeflow_pytorch(runPolicy={"managedBy": "kueue.x-k8s.io/multikueue"}, pytorchReplicaSpecs={"Nobody": {}})
+    with pytest.raises(SpecError):
+        DIALECT.decode(obj, PyTorch())
+    assert not DIALECT.manages(DIALECT.outline(obj, PyTorch()))
+
+
 def test_inline_limits_are_none_of_this_group(kubeflow_pytorch: Objects) -> None:
     job = DIALECT.decode(kubeflow_pytorch(cleanPodPolicy="All"), PyTorch())
     assert job.run_policy.clean_pod_policy is CleanPodPolicy.NONE

@@ -166,6 +166,19 @@ async def test_a_bad_template_fails_its_job_and_no_other() -> None:
 
 
 @on_virtual_time
+async def test_a_job_that_was_refused_goes_at_its_time() -> None:
+    cluster = Cluster(rules=False)
+    refused = pytorch_job("r" * 60, ttlSecondsAfterFinished=100)
+    name = refused["metadata"]["name"]
+    async with cluster.operator() as operator:
+        cluster.direct.create(PYTORCH_JOBS, refused)
+        await operator.until(lambda: cluster.conditions(PYTORCH_JOBS, name)[-1:] == ["Failed=True"])
+        await asyncio.sleep(110)
+        with pytest.raises(NotFound):
+            cluster.direct.get(PYTORCH_JOBS, NAMESPACE, name)
+
+
+@on_virtual_time
 async def test_a_name_that_is_taken_is_told_and_waited_for() -> None:
     cluster = Cluster()
     async with cluster.operator() as operator:
@@ -186,11 +199,14 @@ async def test_a_name_that_is_taken_is_told_and_waited_for() -> None:
 
 @on_virtual_time
 async def test_a_job_of_another_manager_is_not_touched() -> None:
-    cluster = Cluster()
+    cluster = Cluster(rules=False)
+    broken = pytorch_job("b" * 60, managedBy="kueue.x-k8s.io/multikueue")
     async with cluster.operator() as operator:
         cluster.direct.create(PYTORCH_JOBS, pytorch_job(managedBy="kueue.x-k8s.io/multikueue"))
+        cluster.direct.create(PYTORCH_JOBS, broken)
         await operator.settle()
         assert cluster.status(PYTORCH_JOBS) == {}
+        assert cluster.status(PYTORCH_JOBS, broken["metadata"]["name"]) == {}
         assert (cluster.pods(), cluster.services(), cluster.events()) == ({}, [], [])
 
 
