@@ -195,6 +195,11 @@ class PodWorker:
             status["initContainerStatuses"] = init
         status["containerStatuses"] = main
         status["phase"] = pod_status.phase(pod["spec"], init, main, terminal=over)
+        if status["phase"] in ("Succeeded", "Failed") and any(
+            item.container.running for item in self._runners.values()
+        ):
+            # A pod has not ended while a sidecar runs.
+            status["phase"] = before.get("phase") or "Pending"
         if over and self._past_deadline:
             status |= _DEADLINE
         status["conditions"] = pod_status.conditions(pod["spec"], status, now)
