@@ -84,23 +84,11 @@ def config_map(example: Example, folder: Path, namespace: str) -> dict[str, Any]
     }
 
 
-@dataclass(frozen=True, slots=True)
-class LocalChanges:
-    """What the demo changes in an example's job on its own cluster.
-
-    ``output``: directory of the host for the volume ``output``, so that the model outlives the pods. ``port``: the
-    rendezvous port. XGBoost's tracker cannot listen for a minute where another has just ended (TIME_WAIT), and two
-    demos in a row may get the same pod addresses, so each demo has a port of its own.
-    """
-
-    output: Path
-    port: int
-
-
-def localized(job: Mapping[str, Any], changes: LocalChanges) -> dict[str, Any]:
-    """The job with these changes; the given one is left as it is."""
+def with_output(job: Mapping[str, Any], output: Path) -> dict[str, Any]:
+    """The job with a directory of the host for its volume ``output``, so that the model outlives the pods; the given
+    job is left as it is."""
     spec = {
-        name: {role: _localized_replica(replica, changes) for role, replica in value.items()}
+        name: {role: _replica_with_output(replica, output) for role, replica in value.items()}
         if name.endswith("ReplicaSpecs")
         else value
         for name, value in job["spec"].items()
@@ -108,13 +96,9 @@ def localized(job: Mapping[str, Any], changes: LocalChanges) -> dict[str, Any]:
     return {**job, "spec": spec}
 
 
-def _localized_replica(replica: Mapping[str, Any], changes: LocalChanges) -> dict[str, Any]:
+def _replica_with_output(replica: Mapping[str, Any], output: Path) -> dict[str, Any]:
     pod_spec = replica["template"]["spec"]
-    host_path = {"name": OUTPUT_VOLUME, "hostPath": {"path": str(changes.output), "type": "DirectoryOrCreate"}}
+    host_path = {"name": OUTPUT_VOLUME, "hostPath": {"path": str(output), "type": "DirectoryOrCreate"}}
     volumes = [host_path if item["name"] == OUTPUT_VOLUME else item for item in pod_spec["volumes"]]
-    containers = [
-        {**container, "ports": [{**port, "containerPort": changes.port} for port in container["ports"]]}
-        for container in pod_spec["containers"]
-    ]
-    changed = {**pod_spec, "volumes": volumes, "containers": containers}
+    changed = {**pod_spec, "volumes": volumes}
     return {**replica, "template": {**replica["template"], "spec": changed}}

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import random
 import shutil
 import signal
 import tempfile
@@ -16,7 +15,7 @@ import click
 
 from kdl_cli.demo import examples
 from kdl_cli.demo.cluster import local_cluster
-from kdl_cli.demo.examples import Example, LocalChanges
+from kdl_cli.demo.examples import Example
 from kdl_cli.demo.process import OperatorProcess, operator_process
 from kdl_cli.demo.report import Report
 from kdl_cli.discovery import resolve
@@ -35,9 +34,6 @@ from kdl_runtime.errors import NotFound
 from kdl_runtime.resources.registry import CONFIGMAPS
 from kdl_runtime.types import ObjectKey, parse_api_version
 from kdl_workloads.crds import all_crds
-
-_PORTS = (20000, 30000)
-"""Below those that the system gives to outgoing connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +131,7 @@ async def _job(session: Session, options: DemoOptions, place: Place, report: Rep
     the end; a local one is stopped as a whole."""
     manifest = examples.job_manifest(options.folder, options.dialect, session.namespace)
     if place.cluster:
-        port = random.Random().randrange(*_PORTS)
-        manifest = examples.localized(manifest, LocalChanges(place.output, port))
+        manifest = examples.with_output(manifest, place.output)
     config = examples.config_map(options.example, options.folder, session.namespace)
     group, version = parse_api_version(manifest["apiVersion"])
     [resource] = await resolve(session, f"{manifest['kind']}.{version}.{group}")

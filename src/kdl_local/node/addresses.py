@@ -23,12 +23,15 @@ class AddressPool:
     """Hands out the addresses of a network in order, without its first and last one.
 
     ``network`` None takes one that no other node of this machine has, with the first address. ``close`` gives it back.
+    ``skip``: how far into the network the first address is. A cluster that is started anew should begin elsewhere than
+    the one before it: for a minute no socket may listen where connections of the earlier one had been (TIME_WAIT).
     """
 
-    def __init__(self, network: IPv4Network | None = None) -> None:
+    def __init__(self, network: IPv4Network | None = None, skip: int = 0) -> None:
         self._network = network
+        self._skip = skip
         self._claim: socket.socket | None = None
-        self._next = 1
+        self._given = 0
         self._released: deque[int] = deque()
         self._taken: set[int] = set()
 
@@ -36,11 +39,13 @@ class AddressPool:
         """KdlError when every address, or every network, is taken."""
         if self._network is None:
             self._network, self._claim = _claim_network()
-        fresh = self._next < self._network.num_addresses - 1
+        usable = self._network.num_addresses - 2
+        fresh = self._given < usable
         if len(self._released) > HOLD_BACK or (not fresh and self._released):
             offset = self._released.popleft()
         elif fresh:
-            offset, self._next = self._next, self._next + 1
+            offset = 1 + (self._skip + self._given) % usable
+            self._given += 1
         else:
             raise KdlError(f"every pod address in {self._network} is taken: delete some pods")
         self._taken.add(offset)

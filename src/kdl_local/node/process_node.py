@@ -15,6 +15,7 @@ from kdl_local.apiserver.direct import Direct
 from kdl_local.apiserver.logs import LogOptions
 from kdl_local.follow import Change, follow, uid_of
 from kdl_local.node import container_log, isolation
+from kdl_local.node.addresses import AddressPool
 from kdl_local.node.container import Container
 from kdl_local.node.context import HOST_ADDRESS, NodeContext, Timings
 from kdl_local.node.images import Images
@@ -74,6 +75,7 @@ class ProcessNode:
             recorder=Recorder(direct, clock, rng, "kubelet", options.name),
             directory=pods,
             isolation=granted,
+            addresses=AddressPool(skip=rng.randrange(2**15)),
             images=Images(options.directory / "programs"),
             capacity=capacity,
             timings=options.timings,

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from kdl_cli.demo.examples import EXAMPLES, LocalChanges, config_map, directory, job_manifest, localized, score
+from kdl_cli.demo.examples import EXAMPLES, config_map, directory, job_manifest, score, with_output
 from kdl_cli.errors import CliError
 
 XGBOOST, PYTORCH = EXAMPLES["xgboost"], EXAMPLES["pytorch"]
@@ -49,13 +49,11 @@ def test_a_promise_without_a_score_is_kept_or_not() -> None:
     assert score(PYTORCH, "round 4").problem
 
 
-def test_on_a_local_cluster_the_model_outlives_the_pods_and_the_port_is_fresh(tmp_path: Path) -> None:
+def test_on_a_local_cluster_the_model_outlives_the_pods(tmp_path: Path) -> None:
     job = job_manifest(directory(XGBOOST, None), "kubedl", "default")
-    changed = localized(job, LocalChanges(tmp_path, 23000))
+    changed = with_output(job, tmp_path)
     for replica in changed["spec"]["xgbReplicaSpecs"].values():
         volumes = {volume["name"]: volume for volume in replica["template"]["spec"]["volumes"]}
         assert volumes["output"]["hostPath"] == {"path": str(tmp_path), "type": "DirectoryOrCreate"}
         assert "emptyDir" not in volumes["output"]
         assert "configMap" in volumes["program"]
-        [container] = replica["template"]["spec"]["containers"]
-        assert container["ports"] == [{"name": "xgboostjob-port", "containerPort": 23000}]

@@ -48,3 +48,12 @@ def test_two_nodes_of_a_machine_have_different_networks(claimed: list[AddressPoo
     first, second = (IPv4Network(f"{pool.take()}/16", strict=False) for pool in claimed)
     assert first != second
     assert all(network.subnet_of(POD_NETWORKS) for network in (first, second))
+
+
+def test_addresses_may_begin_anywhere_and_go_round() -> None:
+    pool = AddressPool(IPv4Network("127.64.0.0/29"), skip=4)
+    taken = [pool.take() for _ in range(6)]
+    assert taken[:3] == ["127.64.0.5", "127.64.0.6", "127.64.0.1"]
+    assert len(set(taken)) == 6
+    with pytest.raises(KdlError, match="is taken"):
+        pool.take()
