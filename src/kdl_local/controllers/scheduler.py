@@ -207,12 +207,9 @@ class Scheduler:
             self._state.forget(key)
 
     def _bind(self, pod: Object, node: str) -> None:
-        metadata = pod["metadata"]
-        namespace, name = metadata["namespace"], metadata["name"]
-        version = {"resourceVersion": metadata["resourceVersion"]}
-        bound = self._direct.patch(PODS, namespace, name, {"metadata": version, "spec": {"nodeName": node}})
-        self._set_condition(bound, {"type": "PodScheduled", "status": "True"})
-        self._recorder.event(bound, "Normal", "Scheduled", f"Successfully assigned {namespace}/{name} to {node}")
+        bound = self._direct.bind(pod, node, self._clock.now())
+        key = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+        self._recorder.event(bound, "Normal", "Scheduled", f"Successfully assigned {key} to {node}")
 
     def _refuse(self, pod: Object, reason: str, message: str) -> None:
         """Says why a pod has no node: once, not at every try."""
