@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -9,7 +10,7 @@ import structlog
 from kdl_runtime.cache.cache import Cache
 from kdl_runtime.cache.event import Event
 from kdl_runtime.cache.informer import Informer
-from kdl_runtime.cache.spec import WatchSpec
+from kdl_runtime.cache.spec import WatchSpec, projection_only
 from kdl_runtime.codec.meta import PartialObject
 from kdl_runtime.controller.controller import Controller
 from kdl_runtime.controller.options import ControllerOptions
@@ -18,10 +19,11 @@ from kdl_runtime.resources.registry import PODS, SERVICES
 from kdl_runtime.types import Resource
 from kdl_workloads.dialects.base import Dialect
 from kdl_workloads.dialects.registry import dialect_for
-from kdl_workloads.engine.metrics import JobMetrics, JobView
+from kdl_workloads.engine.metrics import JobMetrics
 from kdl_workloads.engine.observed import Workload
 from kdl_workloads.engine.pod import Pod
 from kdl_workloads.engine.reconciler import JOB_INDEX, JobReconciler, Services, Sources, job_index
+from kdl_workloads.engine.view import JobView, remains
 from kdl_workloads.framework import Framework
 from kdl_workloads.frameworks import registry
 
@@ -62,12 +64,14 @@ def build(manager: Manager, options: OperatorOptions, served: Collection[Resourc
     return controllers
 
 
-def needs_reconcile(event: Event[PartialObject]) -> bool:
+def needs_reconcile(event: Event[JobView]) -> bool:
     """Drops updates of a job's status alone. They are this operator's own, and what follows from one has been done in
-    the pass that wrote it."""
+    the pass that wrote it. Labels and annotations say nothing any more once the job has finished."""
     if event.old is None or event.new is None:
         return True
     old, new = event.old.metadata, event.new.metadata
+    if event.new.finished:
+        return (old.generation, old.deletion_timestamp) != (new.generation, new.deletion_timestamp)
     return (old.generation, old.deletion_timestamp, old.labels, old.annotations) != (
         new.generation,
         new.deletion_timestamp,
@@ -77,7 +81,7 @@ def needs_reconcile(event: Event[PartialObject]) -> bool:
 
 
 def _controller(cache: Cache, workload: Workload, services: Services, options: OperatorOptions) -> Controller:
-    jobs = cache.declare(WatchSpec(workload.resource, JobView, namespaces=options.namespaces))
+    jobs = cache.declare(WatchSpec(workload.resource, JobView, namespaces=options.namespaces, shrink=remains))
     sources = Sources(
         jobs,
         pods=_children(cache, WatchSpec(PODS, Pod), workload.dialect, options),
@@ -85,8 +89,8 @@ def _controller(cache: Cache, workload: Workload, services: Services, options: O
     )
     reconciler = JobReconciler(workload, sources, services)
     kind = workload.framework.kind
-    services.metrics.add_kind(kind, jobs.list)
-    jobs.add_handler(lambda event: services.metrics.count_deleted(kind) if event.new is None else None)
+    services.metrics.add_kind(kind)
+    jobs.add_handler(partial(services.metrics.follow, kind))
     name = f"{kind.lower()}-{workload.dialect.name}"
     controller_options = ControllerOptions(max_concurrent_reconciles=options.max_concurrent_reconciles)
     controller = Controller(name, reconciler.reconcile, controller_options)
@@ -94,7 +98,8 @@ def _controller(cache: Cache, workload: Workload, services: Services, options: O
 
 
 def _children(cache: Cache, spec: WatchSpec[P], dialect: Dialect, options: OperatorOptions) -> Informer[P]:
-    """The watch on the pods or services of all jobs of a dialect: those with its labels and no others."""
+    """The watch on the pods or services of all jobs of a dialect: those with its labels and no others, and of each only
+    the fields that decide."""
     return cache.declare(
         replace(
             spec,
@@ -102,6 +107,7 @@ def _children(cache: Cache, spec: WatchSpec[P], dialect: Dialect, options: Opera
             namespaces=options.namespaces,
             label_selector=dialect.job_selector(),
             indexes={JOB_INDEX: job_index},
+            shrink=projection_only,
         )
     )
 

@@ -95,10 +95,11 @@ class ApiCollection:
 
 
 class Decoded(NamedTuple, Generic[P]):
-    """An object that came: its projection and bytes that nothing else shares."""
+    """An object as it is kept: its projection, and its JSON as bytes that nothing else shares; None for an object of
+    which only the projection is kept (``WatchSpec.shrink``)."""
 
     obj: P
-    raw: bytes
+    raw: bytes | None
 
 
 class Sink(Protocol[P]):

@@ -57,7 +57,7 @@ class Informer(Generic[P]):
         self._handlers: list[Handler[P]] = []
         self._synced = asyncio.Event()
         self._unsynced = set(spec.namespaces or ("",))
-        self._decoder = ObjectDecoder(spec.resource, spec.projection, environment.metrics.undecodable)
+        self._decoder = ObjectDecoder(spec.resource, spec.projection, environment.metrics.undecodable, spec.shrink)
         self._watchers = {
             namespace: self._watcher(namespace, client, environment) for namespace in spec.namespaces or ("",)
         }
@@ -112,11 +112,12 @@ class Informer(Generic[P]):
         return self._store.get(key)
 
     def raw(self, key: ObjectKey) -> bytes | None:
-        """The JSON as it came; objects of a list carry neither apiVersion nor kind."""
+        """The JSON as it came; objects of a list carry neither apiVersion nor kind. None where none is kept."""
         return self._store.raw(key)
 
     def object(self, key: ObjectKey) -> dict[str, Any] | None:
-        """The whole object, decoded for the caller and his to change, with apiVersion and kind."""
+        """The whole object, decoded for the caller and his to change, with apiVersion and kind. None for an object that
+        is not there, and for one that was shrunk (``WatchSpec.shrink``)."""
         raw = self._store.raw(key)
         if raw is None:
             return None
@@ -177,7 +178,8 @@ class Informer(Generic[P]):
         version = numeric(obj.metadata.resource_version)
         if version is not None:
             self._pins.pin(key, version, self._clock.monotonic())
-        self._notify(self._store.put(obj, raw), obj)
+        kept = self._decoder.kept(obj, raw)
+        self._notify(self._store.put(kept.obj, kept.raw), kept.obj)
 
     def apply_delete(self, raw: bytes) -> None:
         """Show the answer to a delete of our own: gone, or with a deletionTimestamp on its way out."""

@@ -1,6 +1,6 @@
 """The declaration of a watch."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -22,6 +22,11 @@ def owner_index() -> dict[str, IndexFunction[PartialObject]]:
     return {OWNER_INDEX: owner_uid_index}
 
 
+def projection_only(obj: P) -> P:
+    """A ``WatchSpec.shrink`` for watches whose readers want no more than the projection of any object."""
+    return obj
+
+
 @dataclass(frozen=True, slots=True)
 class WatchSpec(Generic[P]):
     """What to watch and what to keep of it in decoded form.
@@ -30,6 +35,10 @@ class WatchSpec(Generic[P]):
     ``namespaces``: only these, each with a watch of its own; empty means all.
     ``label_selector``, ``field_selector``: as in kubectl. The server evaluates them: what they exclude never gets here.
     ``indexes``: name to function, for ``Informer.by_index``.
+    ``shrink``: gives the smaller projection to keep instead of an object that nobody will read in full any more, and
+    None for every other object. No JSON is kept of what it shrinks, so ``Informer.object`` and ``raw`` give None for
+    it; readers, indexes and handlers see the smaller projection. Key, UID and resourceVersion must stay. Pure and
+    quick. ``projection_only`` is one that keeps every projection as it is and no JSON at all.
     ``metadata_only``: the server sends the metadata alone, and ``Informer.object`` has nothing else.
     ``name`` tells several watches on one resource apart; the default is the plural.
     """
@@ -40,6 +49,7 @@ class WatchSpec(Generic[P]):
     label_selector: str = ""
     field_selector: str = ""
     indexes: Mapping[str, IndexFunction[P]] = field(default_factory=dict)
+    shrink: Callable[[P], P | None] | None = None
     metadata_only: bool = False
     name: str = ""
 

@@ -18,9 +18,9 @@ def _namespace_of(obj: PartialObject) -> Iterable[str]:
 class Store(Generic[P]):
     """The newest known state of the objects of one watch.
 
-    An object costs its JSON and its projection and nothing else. Whoever wants it whole decodes the bytes, which is
-    several times cheaper than copying a decoded object, and gets a copy of his own. No operation on one
-    object looks at the others.
+    An object costs its JSON and its projection and nothing else, and only the projection if no JSON is given. Whoever
+    wants it whole decodes the bytes, which is several times cheaper than copying a decoded object, and gets a copy of
+    his own. No operation on one object looks at the others.
     """
 
     def __init__(self, indexes: Mapping[str, IndexFunction[P]] | None = None) -> None:
@@ -41,12 +41,15 @@ class Store(Generic[P]):
     def raw(self, key: ObjectKey) -> bytes | None:
         return self._raw.get(key)
 
-    def put(self, obj: P, raw: bytes) -> P | None:
-        """Keep ``obj`` and the bytes it was decoded from; what was there before."""
+    def put(self, obj: P, raw: bytes | None) -> P | None:
+        """Keep ``obj`` and the bytes it was decoded from, if there are any; what was there before."""
         key = obj.metadata.key
         old = self._objects.get(key)
         self._objects[key] = obj
-        self._raw[key] = raw
+        if raw is None:
+            self._raw.pop(key, None)
+        else:
+            self._raw[key] = raw
         self._reindex(key, old, obj)
         return old
 
@@ -54,7 +57,7 @@ class Store(Generic[P]):
         """Forget an object; its last state, None when it was not there."""
         old = self._objects.pop(key, None)
         if old is not None:
-            del self._raw[key]
+            self._raw.pop(key, None)
             self._reindex(key, old, None)
         return old
 

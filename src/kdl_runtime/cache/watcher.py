@@ -211,7 +211,7 @@ class Watcher(Generic[P]):
         own = bytes(raw)
         obj = self._decoder.decode(own)
         if obj is not None:
-            found[obj.key] = Decoded(obj, own)
+            found[obj.key] = self._decoder.kept(obj, own)
         elif (identity := self._identify(own)) is not None:
             kept.add(identity.key)
 
@@ -261,7 +261,7 @@ class Watcher(Generic[P]):
         own = bytes(event.object)
         obj = self._decoder.decode(own)
         if obj is not None:
-            self._sink.apply(Decoded(obj, own))
+            self._sink.apply(self._decoder.kept(obj, own))
             self._advance(obj)
         elif (identity := self._identify(own)) is not None:
             self._advance(identity)

@@ -5,7 +5,7 @@ What KubeDL and Kubeflow do not have are our own ``attempts``, ``countedPods``, 
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from kdl_runtime.codec.times import format_time, parse_time
@@ -13,6 +13,9 @@ from kdl_workloads.dialects.indexes import format_indexes, parse_indexes
 from kdl_workloads.job import Condition, ConditionType, Failure, JobStatus, ReplicaStatus
 
 T = TypeVar("T")
+
+UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for the time of a condition that tells none."""
 
 _KNOWN = frozenset(
     {
@@ -89,8 +92,9 @@ def _encode_failure(failure: Failure) -> dict[str, Any]:
 
 
 def decode_status(status: Mapping[str, Any]) -> JobStatus:
-    """What cannot be read (a time that is none, an unknown type of condition) is as if absent: a status that another
-    program has written must not stop the job. Fields that are not ours are kept in ``extra``."""
+    """What cannot be read (a number that is none, an unknown type of condition) is as if absent: a status that another
+    program has written must not stop the job. A condition without a time that can be read still holds: a job that has
+    succeeded must not run again. Fields that are not ours are kept in ``extra``."""
     conditions = (_decode_condition(item) for item in status.get("conditions") or ())
     replicas: Mapping[str, Any] = status.get("replicaStatuses") or {}
     return JobStatus(
@@ -118,9 +122,9 @@ def decode_replica(value: Mapping[str, Any]) -> ReplicaStatus:
 
 def _decode_condition(value: Mapping[str, Any]) -> Condition | None:
     type_ = _or_none(ConditionType, value.get("type"))
-    updated = _time(value.get("lastUpdateTime")) or _time(value.get("lastTransitionTime"))
-    if type_ is None or updated is None:
+    if type_ is None:
         return None
+    updated = _time(value.get("lastUpdateTime")) or _time(value.get("lastTransitionTime")) or UNKNOWN_TIME
     return Condition(
         type=type_,
         status=value.get("status") == "True",

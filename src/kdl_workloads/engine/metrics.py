@@ -6,18 +6,18 @@ KubeDL's, the histograms have no labels for name and UID of the job: such series
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import GaugeMetricFamily, UnknownMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from kdl_runtime.codec.meta import PartialObject
+from kdl_runtime.cache.event import Event
 from kdl_runtime.codec.times import parse_time
 from kdl_workloads.engine.pod import Pod
+from kdl_workloads.engine.view import JobView
 from kdl_workloads.job import ConditionType, Job, JobStatus
 
 CREATED, DELETED, SUCCESSFUL, FAILED, RESTARTED = "created", "deleted", "successful", "failed", "restarted"
@@ -38,42 +38,14 @@ LAUNCH_BUCKETS = (0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 """Seconds from a job's creation to its pods' readiness: image pulls and queues take minutes."""
 
 
-class ConditionView(msgspec.Struct, frozen=True, gc=False):
-    type: str = ""
-    status: str = ""
-
-
-class JobStatusView(msgspec.Struct, frozen=True, gc=False):
-    conditions: tuple[ConditionView, ...] = ()
-
-
-class JobView(PartialObject, frozen=True, gc=False, rename="camel", omit_defaults=True):
-    """Projection of a job of any dialect: all that is decoded of one that has finished."""
-
-    status: JobStatusView = JobStatusView()
-
-    def has(self, type_: ConditionType) -> bool:
-        return any(condition.type == type_ and condition.status == "True" for condition in self.status.conditions)
-
-    @property
-    def finished(self) -> bool:
-        return self.has(ConditionType.SUCCEEDED) or self.has(ConditionType.FAILED)
-
-    @property
-    def pending(self) -> bool:
-        """It is known, and nothing of it has run yet."""
-        return not (self.finished or self.has(ConditionType.RUNNING) or self.has(ConditionType.RESTARTING))
-
-
-Jobs = Callable[[], Iterable[JobView]]
-
-
 class JobMetrics:
     """The metrics of all kinds, in one registry. Labels: ``kind``, in lower case."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._jobs: dict[str, list[Jobs]] = {}
+        self._kinds: set[str] = set()
+        self._running: Counter[str] = Counter()
+        self._pending: Counter[str] = Counter()
         self._first_pod = Histogram(
             "kubedl_jobs_first_pod_launch_delay_seconds",
             "Histogram for recording launch delay duration(from job created to first pod running).",
@@ -90,13 +62,19 @@ class JobMetrics:
         )
         registry.register(self)
 
-    def add_kind(self, kind: str, jobs: Jobs) -> None:
-        """Show the counters of a kind from now on, at 0, and count the running and pending ones of ``jobs`` at each
-        scrape. Called once per API group that the kind is served in."""
-        self._jobs.setdefault(kind.lower(), []).append(jobs)
+    def add_kind(self, kind: str) -> None:
+        """Show the metrics of a kind from now on, at 0. May be called once per API group that the kind is served in."""
+        self._kinds.add(kind.lower())
 
-    def count_deleted(self, kind: str) -> None:
-        self._counts[DELETED, kind.lower()] += 1
+    def follow(self, kind: str, event: Event[JobView]) -> None:
+        """A job of the kind has come, changed or gone: counts what runs and waits now without looking at all others."""
+        kind = kind.lower()
+        for job, change in ((event.old, -1), (event.new, 1)):
+            if job is not None:
+                self._running[kind] += change * job.running
+                self._pending[kind] += change * job.pending
+        if event.new is None:
+            self._counts[DELETED, kind] += 1
 
     def record(self, obj: Mapping[str, Any], job: Job, status: JobStatus, pods: Sequence[Pod]) -> None:
         """A status has been stored in place of the one of ``job``, which was decoded from ``obj``."""
@@ -119,17 +97,17 @@ class JobMetrics:
     def collect(self) -> Iterator[Metric]:
         for name, text in _HELP.items():
             family = UnknownMetricFamily(f"kubedl_jobs_{name}", text, labels=["kind"])
-            for kind in sorted(self._jobs):
+            for kind in sorted(self._kinds):
                 family.add_metric([kind], self._counts[name, kind])
             yield family
-        running = GaugeMetricFamily("kubedl_jobs_running", "Counts number of jobs running currently", labels=["kind"])
-        pending = GaugeMetricFamily("kubedl_jobs_pending", "Counts number of jobs pending currently", labels=["kind"])
-        for kind, sources in sorted(self._jobs.items()):
-            views = [view for source in sources for view in source()]
-            running.add_metric([kind], sum(view.has(ConditionType.RUNNING) for view in views))
-            pending.add_metric([kind], sum(view.pending for view in views))
-        yield running
-        yield pending
+        for name, text, counts in (
+            ("running", "Counts number of jobs running currently", self._running),
+            ("pending", "Counts number of jobs pending currently", self._pending),
+        ):
+            gauge = GaugeMetricFamily(f"kubedl_jobs_{name}", text, labels=["kind"])
+            for kind in sorted(self._kinds):
+                gauge.add_metric([kind], counts[kind])
+            yield gauge
 
 
 def _all_run(job: Job, status: JobStatus) -> bool:

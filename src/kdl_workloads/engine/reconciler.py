@@ -17,11 +17,12 @@ from kdl_workloads.engine.apply import Applier, JobGoneError, Recorder
 from kdl_workloads.engine.blocks import Blocks
 from kdl_workloads.engine.decide import decide
 from kdl_workloads.engine.lost import suspects
-from kdl_workloads.engine.metrics import JobMetrics, JobView
+from kdl_workloads.engine.metrics import JobMetrics
 from kdl_workloads.engine.nodes import node_states
 from kdl_workloads.engine.observed import Observed, Workload
 from kdl_workloads.engine.plan import Plan
 from kdl_workloads.engine.pod import Pod
+from kdl_workloads.engine.view import JobView
 from kdl_workloads.job import Job, JobStatus
 
 JOB_INDEX = "job"
@@ -87,12 +88,13 @@ class JobReconciler:
         self._checks: dict[Request, _Check] = {}
 
     async def reconcile(self, request: Request) -> Result | None:
-        obj = self._sources.jobs.object(request)
-        if obj is None:
+        view = self._sources.jobs.get(request)
+        if view is None:
             self._forget(request)
             await self._release_orphans(request, self._pods(request))
             return None
-        job, problem = self._decode(request, obj)
+        obj = self._sources.jobs.object(request) or view.as_object()
+        job, problem = self._outline(obj) if view.finished else self._decode(request, obj)
         observed = await self._observe(job, problem)
         plan = decide(observed)
         try:
@@ -107,6 +109,10 @@ class JobReconciler:
         self._remember(request, job, plan)
         return self._result(plan)
 
+    def _outline(self, obj: Mapping[str, Any]) -> tuple[Job, str]:
+        """A finished job. It has no roles any more: what is left to do for it does not depend on them."""
+        return self._workload.dialect.outline(obj, self._workload.framework), ""
+
     def _decode(self, request: Request, obj: Mapping[str, Any]) -> tuple[Job, str]:
         """The job, and what is wrong with it; with a problem the job is but an outline."""
         dialect, framework = self._workload.dialect, self._workload.framework
@@ -114,7 +120,7 @@ class JobReconciler:
             job = dialect.decode(obj, framework)
         except SpecError as error:
             return dialect.outline(obj, framework), str(error)
-        if job.status.finished or job.deleting or not dialect.manages(job):
+        if job.deleting or not dialect.manages(job):
             return job, ""
         check = self._checks.get(request)
         if check is None or (check.uid, check.generation) != (job.uid, job.generation):

@@ -4,13 +4,15 @@ import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from kdl_local.apiserver.server import ApiServer
 from kdl_runtime.cache.cache import Cache
-from kdl_runtime.cache.spec import WatchSpec, owner_index
+from kdl_runtime.cache.spec import WatchSpec, owner_index, projection_only
 from kdl_runtime.client.client import Client, Patch, PatchType
 from kdl_runtime.clock import LoopClock
+from kdl_runtime.codec.meta import PartialObject
 from kdl_runtime.errors import NotDeclaredError, NotSyncedError
 from kdl_runtime.resources.registry import CONFIGMAPS, PODS, SECRETS
 from kdl_runtime.types import ObjectKey, Resource
@@ -45,6 +47,68 @@ def in_a_world(body: Callable[[World], Awaitable[None]]) -> None:
 
 def config_map(name: str = "a", **data: str) -> dict[str, object]:
     return {"metadata": {"name": name, "namespace": "default", "labels": {"app": name}}, "data": data}
+
+
+def test_what_is_shrunk_keeps_no_json() -> None:
+    def without_annotations(obj: PartialObject) -> PartialObject | None:
+        if obj.metadata.labels.get("app") != "small":
+            return None
+        return msgspec.structs.replace(obj, metadata=msgspec.structs.replace(obj.metadata, annotations={}))
+
+    small, whole = ObjectKey("default", "small"), ObjectKey("default", "whole")
+
+    async def body(world: World) -> None:
+        for name in (small.name, whole.name):
+            created = config_map(name, n="1")
+            created["metadata"]["annotations"] = {"a": "b"}  # type: ignore[index]  # a plain dict
+            await world.stranger.create(CONFIGMAPS, created)
+        spec = WatchSpec(CONFIGMAPS, shrink=without_annotations, label_selector="app", indexes=owner_index())
+        informer = world.cache.declare(spec)
+        told: list[PartialObject | None] = []
+        informer.add_handler(lambda event: told.append(event.new))
+        await world.cache.start()
+        await world.cache.wait_synced(10)
+
+        def check() -> None:
+            assert (informer.raw(small), informer.object(small)) == (None, None)
+            assert (informer.object(whole) or {})["metadata"]["annotations"] == {"a": "b"}
+            obj = informer.get(small)
+            assert obj is not None
+            assert (obj.kind, obj.metadata.annotations) == ("ConfigMap", {})
+            assert len(informer.list()) == 2
+
+        check()
+        assert {obj.metadata.name: obj.metadata.annotations for obj in told if obj} == {
+            "small": {},
+            "whole": {"a": "b"},
+        }
+        for client, value in ((world.client, "2"), (world.stranger, "3")):
+            await client.patch(CONFIGMAPS, small, Patch(PatchType.MERGE, {"data": {"n": value}}))
+            await world.clock.sleep(1)
+            check()
+        relabelled = Patch(PatchType.MERGE, {"metadata": {"labels": {"app": "big"}}})
+        await world.client.patch(CONFIGMAPS, small, relabelled)
+        assert (informer.object(small) or {})["data"] == {"n": "3"}, "it is kept whole again"
+        await world.client.patch(CONFIGMAPS, whole, Patch(PatchType.MERGE, {"metadata": {"labels": {"app": "small"}}}))
+        assert informer.raw(whole) is None
+        await world.client.delete(CONFIGMAPS, whole)
+        assert informer.get(whole) is None
+
+    in_a_world(body)
+
+
+def test_a_watch_may_keep_projections_only() -> None:
+    async def body(world: World) -> None:
+        informer = world.cache.declare(WatchSpec(CONFIGMAPS, shrink=projection_only))
+        await world.cache.start()
+        await world.cache.wait_synced(10)
+        await world.client.create(CONFIGMAPS, config_map(n="1"))
+        obj = informer.get(KEY)
+        assert obj is not None
+        assert obj.metadata.labels == {"app": "a"}
+        assert informer.object(KEY) is None
+
+    in_a_world(body)
 
 
 def test_own_writes_are_in_the_cache_when_they_return() -> None:

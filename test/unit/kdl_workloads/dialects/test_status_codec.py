@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kdl_workloads.dialects.status import decode_status, encode_status
+from kdl_workloads.dialects.status import UNKNOWN_TIME, decode_status, encode_status
 from kdl_workloads.job import Condition, ConditionType, Failure, JobStatus, ReplicaStatus
 
 START = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
@@ -115,8 +115,6 @@ def test_exit_code_0_is_a_code() -> None:
     [
         {"conditions": None, "replicaStatuses": None},
         {"conditions": [{"type": "Weird", "status": "True", "lastUpdateTime": "2026-01-31T12:00:00Z"}]},
-        {"conditions": [{"type": "Running", "status": "True"}]},
-        {"conditions": [{"type": "Running", "status": "True", "lastUpdateTime": "yesterday"}]},
         {"startTime": "soon", "completionTime": 5},
         {"attempts": "many"},
         {"firstFailure": {"pod": "p"}},
@@ -125,6 +123,13 @@ def test_exit_code_0_is_a_code() -> None:
 )
 def test_what_cannot_be_read_is_as_if_absent(status: dict[str, Any]) -> None:
     assert decode_status(status) == JobStatus()
+
+
+@pytest.mark.parametrize("times", [{}, {"lastUpdateTime": "yesterday", "lastTransitionTime": None}])
+def test_a_condition_holds_without_a_time(times: dict[str, Any]) -> None:
+    status = decode_status({"conditions": [{"type": "Succeeded", "status": "True", **times}]})
+    assert status.finished
+    assert status.conditions[0].last_transition_time == UNKNOWN_TIME
 
 
 def test_the_transition_time_stands_in_for_the_update_time() -> None:

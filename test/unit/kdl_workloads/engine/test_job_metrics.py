@@ -4,10 +4,12 @@ from dataclasses import replace
 
 from prometheus_client import CollectorRegistry
 
+from kdl_runtime.cache.event import Event, EventType
 from kdl_runtime.codec.json import decoder, encode
 from kdl_runtime.codec.times import format_time
-from kdl_workloads.engine.metrics import JobMetrics, JobView
+from kdl_workloads.engine.metrics import JobMetrics
 from kdl_workloads.engine.pod import Pod
+from kdl_workloads.engine.view import JobView
 from kdl_workloads.job import RestartPolicy
 from unit.kdl_workloads.engine.world import World, after, make_job
 
@@ -28,7 +30,7 @@ def ready_pod(name: str, seconds: float) -> Pod:
 def test_each_transition_is_counted_once() -> None:
     registry = CollectorRegistry()
     metrics = JobMetrics(registry)
-    metrics.add_kind("PyTorchJob", list)
+    metrics.add_kind("PyTorchJob")
     world = World(make_job(policy=RestartPolicy.ON_FAILURE))
 
     def step() -> None:
@@ -77,20 +79,32 @@ def test_launch_delays_are_those_of_the_first_start() -> None:
         assert registry.get_sample_value(f"{family}_sum", KIND) == seconds
 
 
-def test_gauges_count_the_jobs_of_both_groups() -> None:
+def test_gauges_follow_the_jobs_of_both_groups() -> None:
     registry = CollectorRegistry()
     metrics = JobMetrics(registry)
-    created, running = ("Created", "True"), ("Running", "True")
-    metrics.add_kind("PyTorchJob", lambda: [view(), view(created), view(created, running)])
-    metrics.add_kind("PyTorchJob", lambda: [view(created, ("Running", "False"), ("Failed", "True")), view(running)])
-    assert registry.get_sample_value("kubedl_jobs_pending", KIND) == 2
-    assert registry.get_sample_value("kubedl_jobs_running", KIND) == 2
+    metrics.add_kind("PyTorchJob")
+    metrics.add_kind("PyTorchJob")
+    created, running = view(("Created", "True")), view(("Running", "True"))
+    failed = view(("Running", "False"), ("Failed", "True"))
+
+    def gauges() -> tuple[float | None, float | None]:
+        value = registry.get_sample_value
+        return value("kubedl_jobs_pending", KIND), value("kubedl_jobs_running", KIND)
+
+    assert gauges() == (0, 0)
+    for job in (created, created, running, failed):
+        metrics.follow("PyTorchJob", Event(EventType.ADDED, None, job))
+    assert gauges() == (2, 1)
+    metrics.follow("PyTorchJob", Event(EventType.MODIFIED, created, running))
+    assert gauges() == (1, 2)
+    metrics.follow("PyTorchJob", Event(EventType.MODIFIED, running, failed))
+    metrics.follow("PyTorchJob", Event(EventType.DELETED, created, None))
+    assert gauges() == (0, 1)
+    assert registry.get_sample_value("kubedl_jobs_deleted", KIND) == 1
 
 
 def test_a_kind_is_shown_at_zero_from_the_start() -> None:
     registry = CollectorRegistry()
-    metrics = JobMetrics(registry)
-    metrics.add_kind("XGBoostJob", list)
-    assert registry.get_sample_value("kubedl_jobs_created", {"kind": "xgboostjob"}) == 0
-    metrics.count_deleted("XGBoostJob")
-    assert registry.get_sample_value("kubedl_jobs_deleted", {"kind": "xgboostjob"}) == 1
+    JobMetrics(registry).add_kind("XGBoostJob")
+    for name in ("created", "deleted", "running", "pending"):
+        assert registry.get_sample_value(f"kubedl_jobs_{name}", {"kind": "xgboostjob"}) == 0

@@ -10,6 +10,7 @@ from kdl_runtime.resources.registry import NODES
 from kdl_workloads.engine.nodes import node_states
 from kdl_workloads.engine.observed import NodeState
 from kdl_workloads.engine.reconciler import job_index
+from kdl_workloads.engine.view import ConditionView, JobView, StatusView
 from kdl_workloads.operator import OperatorOptions, build, needs_reconcile
 from unit.kdl_workloads.operator.cluster import PYTORCH_JOBS, RESOURCES, Cluster, Operator, on_virtual_time
 
@@ -28,12 +29,27 @@ BEFORE = ObjectMeta(name="job", uid="u", resource_version="1", generation=1)
     ],
 )
 def test_updates_of_the_status_alone_are_dropped(after: ObjectMeta, needed: bool) -> None:
-    old, new = PartialObject(metadata=BEFORE), PartialObject(metadata=after)
+    old, new = JobView(metadata=BEFORE), JobView(metadata=after)
     assert needs_reconcile(Event(EventType.MODIFIED, old, new)) is needed
 
 
+def test_a_finished_job_is_looked_at_for_its_spec_and_its_deletion() -> None:
+    status = StatusView((ConditionView("Succeeded", "True"),))
+    old, relabelled, edited, deleted = (
+        JobView(metadata=ObjectMeta(name="job", uid="u", **changes), status=status)
+        for changes in (
+            {"generation": 1},
+            {"generation": 1, "labels": {"a": "b"}},
+            {"generation": 2},
+            {"generation": 1, "deletion_timestamp": "2026-01-01T12:00:00Z"},
+        )
+    )
+    needed = [needs_reconcile(Event(EventType.MODIFIED, old, new)) for new in (relabelled, edited, deleted)]
+    assert needed == [False, True, True]
+
+
 def test_jobs_that_come_and_go_are_looked_at() -> None:
-    job = PartialObject(metadata=BEFORE)
+    job = JobView(metadata=BEFORE)
     assert needs_reconcile(Event(EventType.ADDED, None, job))
     assert needs_reconcile(Event(EventType.DELETED, job, None))
 
