@@ -1,7 +1,7 @@
 """The operator's process: logging, the manager, the controllers, and signals."""
 
-from kdl_cli.commands.operator import OperatorFlags
 from kdl_cli.errors import CliError
+from kdl_cli.operatorflags import OperatorFlags
 from kdl_cli.options import Connection
 from kdl_cli.session import connect
 from kdl_runtime.manager import signals

@@ -1,27 +1,10 @@
 """``kdl operator``: the operator itself."""
 
-from dataclasses import dataclass
-
 import click
 
 from kdl_cli.durations import Duration
+from kdl_cli.operatorflags import OperatorFlags
 from kdl_cli.options import examples, gathered
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorFlags:
-    """``namespaces`` empty: all of them."""
-
-    kubeconfig: str | None
-    context: str | None
-    namespaces: tuple[str, ...]
-    workloads: str
-    max_concurrent_reconciles: int
-    metrics_bind_address: str
-    health_probe_bind_address: str
-    graceful_shutdown_timeout: float
-    log_format: str
-    log_level: str
 
 
 @click.command(
