@@ -94,7 +94,8 @@ def _controller(cache: Cache, workload: Workload, services: Services, options: O
     name = f"{kind.lower()}-{workload.dialect.name}"
     controller_options = ControllerOptions(max_concurrent_reconciles=options.max_concurrent_reconciles)
     controller = Controller(name, reconciler.reconcile, controller_options)
-    return controller.for_(jobs, needs_reconcile).owns(sources.pods).owns(sources.services)
+    controller.for_(jobs, needs_reconcile)
+    return controller.owns(sources.pods, delay=reconciler.delay).owns(sources.services, delay=reconciler.delay)
 
 
 def _children(cache: Cache, spec: WatchSpec[P], dialect: Dialect, options: OperatorOptions) -> Informer[P]:

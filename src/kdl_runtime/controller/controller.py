@@ -33,6 +33,11 @@ and None or ``Result()`` for none.
 """
 
 
+Delay = Callable[[Request], float]
+"""Seconds for which an event of a key waits for further ones, so that one reconciliation sees them all; 0 for none. An
+event of a source without a delay takes those that wait along."""
+
+
 @dataclass(frozen=True, slots=True)
 class ControllerEnvironment:
     """What a controller gets from the manager that it is added to."""
@@ -47,6 +52,7 @@ class _Source:
     informer: Informer[Any]
     handler: Handler
     predicates: tuple[Predicate, ...]
+    delay: Delay | None
 
     def passes(self, event: Event[Any]) -> bool:
         return all(predicate(event) for predicate in self.predicates)
@@ -81,16 +87,24 @@ class Controller:
         self._for = informer.spec.resource
         return self.watches(informer, enqueue_self, *predicates)
 
-    def owns(self, informer: Informer[Any], *predicates: Predicate, owner: Resource | None = None) -> Self:
+    def owns(
+        self,
+        informer: Informer[Any],
+        *predicates: Predicate,
+        owner: Resource | None = None,
+        delay: Delay | None = None,
+    ) -> Self:
         """Reconcile the object that controls a changed object; ``owner`` defaults to the resource of ``for_``."""
         owner = owner or self._for
         if owner is None:
             raise ValueError(f"controller {self.name!r}: call for_() before owns(), or say owner=")
-        return self.watches(informer, enqueue_owner(owner), *predicates)
+        return self.watches(informer, enqueue_owner(owner), *predicates, delay=delay)
 
-    def watches(self, informer: Informer[Any], handler: Handler, *predicates: Predicate) -> Self:
-        """Reconcile what ``handler`` names for each event that every predicate lets pass."""
-        self._sources.append(_Source(informer, handler, predicates))
+    def watches(
+        self, informer: Informer[Any], handler: Handler, *predicates: Predicate, delay: Delay | None = None
+    ) -> Self:
+        """Reconcile what ``handler`` names for each event that every predicate lets pass, after ``delay``."""
+        self._sources.append(_Source(informer, handler, predicates, delay))
         return self
 
     # --- life cycle ----------------------------------------------------------------------------------------------
@@ -158,7 +172,7 @@ class Controller:
             if source.passes(event):
                 priority = self.options.initial_priority if event.initial else 0
                 for request in source.handler(event):
-                    queue.add(request, priority)
+                    queue.add(request, priority, source.delay(request) if source.delay is not None else None)
 
         return listen
 

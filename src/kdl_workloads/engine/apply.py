@@ -96,9 +96,9 @@ class Applier:
 
     async def _create(self, obj: Object, job: Job, resource: Resource, children: Sequence[Object]) -> Refusal | None:
         done = await slow_start(children, partial(self._create_one, job, resource), _is_accepted)
-        created = [str(child["metadata"]["name"]) for child, result in done if result is True]
-        if created:
-            self._tell(obj, Note(NORMAL, f"SuccessfulCreate{resource.kind}", f"Created {_named(resource, created)}"))
+        self._tell_of_pods(
+            obj, "Create", resource, [str(child["metadata"]["name"]) for child, result in done if result is True]
+        )
         refusals = [result for _, result in done if isinstance(result, Refusal)]
         refusal = next((refusal for refusal in refusals if refusal.fatal), refusals[0] if refusals else None)
         if refusal is not None:
@@ -143,8 +143,7 @@ class Applier:
     async def _delete(self, obj: Object, job: Job, resource: Resource, children: Sequence[Delete]) -> None:
         deleted = await in_parallel(children, partial(self._delete_one, resource, job))
         names = [child.name for child, was_there in zip(children, deleted, strict=True) if was_there]
-        if names:
-            self._tell(obj, Note(NORMAL, f"SuccessfulDelete{resource.kind}", f"Deleted {_named(resource, names)}"))
+        self._tell_of_pods(obj, "Delete", resource, names)
 
     async def _delete_one(self, resource: Resource, job: Job, child: Delete) -> bool:
         """Asks for the delete and does not wait for its end; false if this very object is not there."""
@@ -171,6 +170,11 @@ class Applier:
         except (NotFound, Invalid, Conflict):
             return
 
+    def _tell_of_pods(self, obj: Object, verb: str, resource: Resource, names: Sequence[str]) -> None:
+        """One event for all pods of a pass. Services come and go with their pods and are not worth a request."""
+        if names and resource == PODS:
+            self._tell(obj, Note(NORMAL, f"Successful{verb}Pod", f"{verb}d {_named(names)}"))
+
     def _tell(self, obj: Object, note: Note) -> None:
         self._events.event(obj, note.type, note.reason, note.message)
 
@@ -188,12 +192,12 @@ def _is_accepted(result: Refusal | bool) -> bool:
     return not isinstance(result, Refusal)
 
 
-def _named(resource: Resource, names: Sequence[str]) -> str:
+def _named(pods: Sequence[str]) -> str:
     """``pod: a`` for one, ``3 pods: a, b, c`` for some, the first and the last of many."""
-    if len(names) == 1:
-        return f"{resource.kind.lower()}: {names[0]}"
-    listed = ", ".join(names) if len(names) <= _LISTED else f"{names[0]} to {names[-1]}"
-    return f"{len(names)} {resource.plural}: {listed}"
+    if len(pods) == 1:
+        return f"pod: {pods[0]}"
+    listed = ", ".join(pods) if len(pods) <= _LISTED else f"{pods[0]} to {pods[-1]}"
+    return f"{len(pods)} pods: {listed}"
 
 
 _LISTED = 8

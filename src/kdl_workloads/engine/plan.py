@@ -46,3 +46,8 @@ class Plan:
     delete_services: tuple[Delete, ...] = ()
     delete_job: bool = False
     requeue_at: datetime | None = None
+
+    @property
+    def creates_or_deletes(self) -> bool:
+        created, deleted = (self.create_services, self.create_pods), (self.delete_pods, self.delete_services)
+        return self.delete_job or any((*created, *deleted))

@@ -20,6 +20,7 @@ from kdl_workloads.engine.lost import suspects
 from kdl_workloads.engine.metrics import JobMetrics
 from kdl_workloads.engine.nodes import node_states
 from kdl_workloads.engine.observed import Observed, Workload
+from kdl_workloads.engine.pacing import Pacing
 from kdl_workloads.engine.plan import Plan
 from kdl_workloads.engine.pod import Pod
 from kdl_workloads.engine.view import JobView
@@ -85,7 +86,12 @@ class JobReconciler:
         self._services = services
         self._applier = Applier(services.client, services.events, workload, self._stored)
         self._blocks = Blocks(services.clock)
+        self._pacing = Pacing(services.clock)
         self._checks: dict[Request, _Check] = {}
+
+    def delay(self, request: Request) -> float:
+        """Seconds for which a change of one of the job's pods or services waits for further ones."""
+        return self._pacing.delay(request)
 
     async def reconcile(self, request: Request) -> Result | None:
         view = self._sources.jobs.get(request)
@@ -96,7 +102,10 @@ class JobReconciler:
         obj = self._sources.jobs.object(request) or view.as_object()
         job, problem = self._outline(obj) if view.finished else self._decode(request, obj)
         observed = await self._observe(job, problem)
+        self._pacing.begin(request, len(observed.pods))
         plan = decide(observed)
+        if wait := self._pacing.hold_back(request, job.status, plan):
+            return self._result(plan, wait)
         try:
             refusal = await self._applier.apply(obj, observed, plan)
         except Conflict:
@@ -187,12 +196,14 @@ class JobReconciler:
     def _forget(self, request: Request) -> None:
         self._blocks.clear(request)
         self._checks.pop(request, None)
+        self._pacing.forget(request)
 
-    def _result(self, plan: Plan) -> Result | None:
-        if plan.requeue_at is None:
-            return None
-        wait = (plan.requeue_at - self._services.clock.now()).total_seconds()
-        return Result(requeue_after=max(wait, MIN_WAIT))
+    def _result(self, plan: Plan, wait: float | None = None) -> Result | None:
+        """Looks again when the plan asks for it, or after ``wait`` seconds, whatever comes first."""
+        if plan.requeue_at is not None:
+            until = max((plan.requeue_at - self._services.clock.now()).total_seconds(), MIN_WAIT)
+            wait = until if wait is None else min(wait, until)
+        return None if wait is None else Result(requeue_after=wait)
 
 
 def _is_owned(child: PartialObject, uid: str) -> bool:

@@ -284,3 +284,35 @@ def test_a_source_without_a_first_list_ends_the_start_with_its_reason() -> None:
             await world.manager.cache.stop()
 
     in_a_world(body)
+
+
+def test_events_of_a_source_with_a_delay_wait_for_further_ones() -> None:
+    calls: list[tuple[float, str]] = []
+
+    async def body(world: World) -> None:
+        async def reconcile(request: Request) -> None:
+            calls.append((round(world.clock.monotonic() - begin, 3), request.name))
+
+        slow = world.manager.cache.declare(WatchSpec(CONFIGMAPS))
+        quick = world.manager.cache.declare(WatchSpec(SECRETS))
+        controller = Controller("c", reconcile).for_(quick).watches(slow, lambda event: [event.object.key], delay=delay)
+        world.manager.add(controller)
+        await world.start()
+
+        async def create(resource: Resource, name: str) -> None:
+            await world.stranger.create(resource, {"metadata": {"namespace": "default", "name": name}})
+
+        begin = world.clock.monotonic()
+        await create(CONFIGMAPS, "b")
+        await world.clock.sleep(1)
+        await world.stranger.delete(CONFIGMAPS, ObjectKey("default", "b"))
+        await create(CONFIGMAPS, "c")
+        await world.clock.sleep(1)
+        await create(SECRETS, "c")
+        await world.clock.sleep(10)
+
+    def delay(request: Request) -> float:
+        return 2.0 if request.name in ("b", "c") else 0.0
+
+    in_a_world(body)
+    assert calls == [(2.0, "b"), (2.0, "c")]
