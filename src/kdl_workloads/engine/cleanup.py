@@ -10,7 +10,7 @@ from kdl_workloads.engine.observed import Observed
 from kdl_workloads.engine.outcome import Outcome
 from kdl_workloads.engine.plan import Delete, Plan
 from kdl_workloads.engine.pod import Pod
-from kdl_workloads.engine.replicas import Replica, Replicas, slot
+from kdl_workloads.engine.replicas import Replica, Replicas, places
 from kdl_workloads.engine.restart import replace_at
 from kdl_workloads.job import CleanPodPolicy, JobStatus
 
@@ -62,10 +62,11 @@ def _take_away(
 ) -> Plan:
     """Deletes the pods that go, by force those whose node is lost, and lets go of every pod whose end is known, or
     does not matter."""
-    forced = [r.pod for r in replicas.all() if lost.is_forced(r.pod, observed.nodes, observed.now)]
+    present = replicas.all()
+    forced = [r.pod for r in present if r.pod.terminating and lost.is_forced(r.pod, observed.nodes, observed.now)]
     free = {r.pod.uid for r in replicas.surplus} | {pod.uid for pod in forced}
     return Plan(
-        release=held(r.pod for r in replicas.all() if r.outcome.known or r.pod.uid in free),
+        release=held(r.pod for r in present if r.outcome.known or r.pod.uid in free),
         delete_pods=(
             *(delete(r.pod) for r in going if not r.pod.terminating),
             *(delete(pod, grace_period_seconds=0) for pod in forced),
@@ -80,11 +81,11 @@ def held(pods: Iterable[Pod]) -> tuple[Pod, ...]:
 
 def services(observed: Observed) -> tuple[Delete, ...]:
     """All services of replicas that the job has, but those that are going already."""
+    place_of = places(observed.job, observed.workload.framework)
     return tuple(
         delete(service)
         for service in observed.services
-        if service.metadata.deletion_timestamp is None
-        and slot(observed.job, observed.workload.framework, service.metadata.name) is not None
+        if service.metadata.deletion_timestamp is None and place_of(service.metadata.name) is not None
     )
 
 

@@ -112,7 +112,7 @@ def _is_same(before: JobStatus, after: JobStatus) -> bool:
 
 
 def _going(observed: Observed) -> list[datetime | None]:
-    return [lost.look_again_at(pod, observed.now) for pod in observed.pods]
+    return [lost.look_again_at(pod, observed.now) for pod in observed.pods if pod.terminating]
 
 
 def _earliest(times: Iterable[datetime | None]) -> datetime | None:

@@ -8,7 +8,7 @@ from kdl_workloads.engine.dag import is_ready
 from kdl_workloads.engine.observed import Observed
 from kdl_workloads.engine.plan import Delete
 from kdl_workloads.engine.pods import desired_pod
-from kdl_workloads.engine.replicas import Replicas, Slot, is_wanted, slot
+from kdl_workloads.engine.replicas import Replicas, is_wanted, places
 from kdl_workloads.engine.services import desired_service
 from kdl_workloads.job import JobStatus
 
@@ -27,23 +27,25 @@ def missing_pods(observed: Observed, status: JobStatus, replicas: Replicas) -> I
 def missing_services(observed: Observed) -> Iterator[Mapping[str, Any]]:
     """Services of all roles at once, also of those that still wait for others: names come before those who ask."""
     workload, job = observed.workload, observed.job
-    there = {service.metadata.name for service in observed.services}
+    place_of = places(job, workload.framework)
+    there = {place_of(service.metadata.name) for service in observed.services}
     for role, spec in job.roles.items():
         if workload.framework.has_service(job, role):
             for index in range(spec.replicas):
-                if job.child_name(role, index) not in there:
+                if (role, index) not in there:
                     yield desired_service(workload, job, role, index)
 
 
 def surplus_services(observed: Observed) -> tuple[Delete, ...]:
     """Services of replicas that the job no longer has."""
+    place_of = places(observed.job, observed.workload.framework)
+
+    def is_surplus(name: str) -> bool:
+        place = place_of(name)
+        return place is not None and not is_wanted(observed.job, place)
+
     return tuple(
         delete(service)
         for service in observed.services
-        if service.metadata.deletion_timestamp is None and _is_surplus(observed, service.metadata.name)
+        if service.metadata.deletion_timestamp is None and is_surplus(service.metadata.name)
     )
-
-
-def _is_surplus(observed: Observed, name: str) -> bool:
-    place: Slot | None = slot(observed.job, observed.workload.framework, name)
-    return place is not None and not is_wanted(observed.job, place)

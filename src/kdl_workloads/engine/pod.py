@@ -125,7 +125,10 @@ class Pod(PartialObject, frozen=True, gc=False, rename="camel", omit_defaults=Tr
 
     def terminated(self, container: str) -> Terminated | None:
         """How the named container ended; None while it has not, or when there is none of that name."""
-        return next((c.state.terminated for c in self.status.container_statuses if c.name == container), None)
+        for status in self.status.container_statuses:
+            if status.name == container:
+                return status.state.terminated
+        return None
 
     @property
     def finished_at(self) -> datetime | None:

@@ -1,7 +1,9 @@
 """The pods of a job by the place they hold: role and index."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+
+import msgspec
 
 from kdl_workloads.engine.lost import is_lost
 from kdl_workloads.engine.observed import Observed
@@ -18,10 +20,10 @@ _KUBELET_RESTARTS = frozenset({RestartPolicy.ALWAYS, RestartPolicy.ON_FAILURE})
 _TAKEN_AWAY = frozenset({Outcome.FAILED, Outcome.DISRUPTED, Outcome.LOST})
 
 
-@dataclass(frozen=True, slots=True)
-class Replica:
+class Replica(msgspec.Struct, frozen=True):
     """A pod in its place. ``replaced``: it has ended and makes way for a new one. ``restarts``: of its containers,
-    where the role's policy leaves restarts to the kubelet, else 0."""
+    where the role's policy leaves restarts to the kubelet, else 0. A struct and not a dataclass, because each pass
+    makes one for every pod."""
 
     role: str
     index: int
@@ -48,9 +50,6 @@ class Replicas:
     wanted: Mapping[Slot, Replica]
     surplus: tuple[Replica, ...] = ()
 
-    def of(self, role: str) -> list[Replica]:
-        return [replica for replica in self.wanted.values() if replica.role == role]
-
     @property
     def replaced(self) -> list[Replica]:
         return [replica for replica in self.wanted.values() if replica.replaced]
@@ -63,8 +62,9 @@ def assign(observed: Observed) -> Replicas:
     """Each pod in its place. Pods of the job that are no replicas (an extension's) are left out."""
     wanted: dict[Slot, Replica] = {}
     surplus: list[Replica] = []
+    place_of = places(observed.job, observed.workload.framework)
     for pod in observed.pods:
-        place = slot(observed.job, observed.workload.framework, pod.name)
+        place = place_of(pod.metadata.name)
         if place is None:
             continue
         replica = _replica(observed, place, pod)
@@ -75,13 +75,20 @@ def assign(observed: Observed) -> Replicas:
     return Replicas(wanted, tuple(surplus))
 
 
-def slot(job: Job, framework: Framework, name: str) -> Slot | None:
-    """The place that a pod or service of this name holds, by the inverse of ``Job.child_name``; None for any other."""
-    digits = name.rpartition("-")[2]
-    if not (digits.isascii() and digits.isdecimal()):
-        return None
-    index = int(digits)
-    return next(((role.name, index) for role in framework.roles if job.child_name(role.name, index) == name), None)
+def places(job: Job, framework: Framework) -> Callable[[str], Slot | None]:
+    """The inverse of ``Job.child_name``: from the name of a pod or service of the job to the place that it holds, None
+    for a name that no replica has."""
+    roles = {job.child_name(role.name, 0).removesuffix("0"): role.name for role in framework.roles}
+
+    def place_of(name: str) -> Slot | None:
+        stem, dash, digits = name.rpartition("-")
+        role = roles.get(stem + dash)
+        if role is None or not (digits.isascii() and digits.isdecimal()):
+            return None
+        leading_zero = digits[0] == "0" and digits != "0"
+        return None if leading_zero else (role, int(digits))
+
+    return place_of
 
 
 def is_wanted(job: Job, place: Slot) -> bool:
@@ -91,7 +98,10 @@ def is_wanted(job: Job, place: Slot) -> bool:
 
 def count(job: Job, status: JobStatus, replicas: Replicas) -> dict[str, RoleState]:
     """How each role stands, for the rules of the kind. A pod that is being deleted is neither active nor failed."""
-    return {role: _role_state(job, role, status, replicas.of(role)) for role in job.roles}
+    by_role: dict[str, list[Replica]] = {role: [] for role in job.roles}
+    for replica in replicas.wanted.values():
+        by_role[replica.role].append(replica)
+    return {role: _role_state(job, role, status, of_role) for role, of_role in by_role.items()}
 
 
 def replica_statuses(job: Job, status: JobStatus, states: Mapping[str, RoleState]) -> dict[str, ReplicaStatus]:
@@ -113,15 +123,14 @@ def replica_statuses(job: Job, status: JobStatus, states: Mapping[str, RoleState
 def _replica(observed: Observed, place: Slot, pod: Pod) -> Replica:
     role, index = place
     workload, spec = observed.workload, observed.job.roles.get(role)
-    lost = is_lost(pod, observed.nodes, observed.now)
+    lost = pod.terminating and is_lost(pod, observed.nodes, observed.now)
     how = outcome(pod, workload.conventions.container, lost=lost)
-    replaced = spec is not None and is_replaced(how, spec.restart_policy, pod, workload)
+    replaced = how.known and spec is not None and is_replaced(how, spec.restart_policy, pod, workload)
     restarts = pod.restart_count if spec is not None and spec.restart_policy in _KUBELET_RESTARTS else 0
     return Replica(role, index, pod, how, replaced, restarts)
 
 
-def _role_state(job: Job, role: str, status: JobStatus, replicas: Iterable[Replica]) -> RoleState:
-    replicas = list(replicas)
+def _role_state(job: Job, role: str, status: JobStatus, replicas: Collection[Replica]) -> RoleState:
     return RoleState(
         replicas=job.roles[role].replicas,
         active=sum(replica.pod.active and replica.outcome is Outcome.NONE for replica in replicas),

@@ -7,7 +7,7 @@ import pytest
 from kdl_workloads.engine.failure import MAX_MESSAGE, describe, signal_of
 from kdl_workloads.engine.outcome import Outcome
 from kdl_workloads.engine.pods import desired_pod, overwritten_restart_policies
-from kdl_workloads.engine.replicas import Replica, slot
+from kdl_workloads.engine.replicas import Replica, places
 from kdl_workloads.engine.services import desired_service
 from kdl_workloads.framework import MASTER
 from kdl_workloads.job import RestartPolicy
@@ -123,7 +123,7 @@ def test_ports_without_a_name_get_one() -> None:
     ],
 )
 def test_the_place_that_a_name_means(name: str, place: tuple[str, int] | None) -> None:
-    assert slot(make_job(), PYTORCH.framework, name) == place
+    assert places(make_job(), PYTORCH.framework)(name) == place
 
 
 def test_a_failure_names_what_failed_where_and_how() -> None:
