@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,6 +6,7 @@ import pytest
 from kdl_local.controllers.event_expiry import last_seen
 from kdl_local.resources import EVENTS
 from kdl_runtime.codec.times import format_time
+from unit.kdl_local.controllers.plane import OnVirtualTime, Start
 
 CREATED = "2026-01-01T00:00:00Z"
 
@@ -29,7 +29,7 @@ def test_when_an_event_happened_last(event: dict[str, Any], expected: str) -> No
     assert format_time(last_seen({"metadata": {"creationTimestamp": CREATED}, **event})) == expected
 
 
-def test_events_go_an_hour_later(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_events_go_an_hour_later(start: Start, on_virtual_time: OnVirtualTime) -> None:
     async def main() -> None:
         async with start() as plane:
             plane.pod("p")

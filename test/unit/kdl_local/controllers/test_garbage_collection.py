@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,6 +6,7 @@ import pytest
 from kdl_local.controllers.ownership import Graph, Item, Owners, Reference, Verdict, classify, judge
 from kdl_local.resources import CONFIG_MAPS, CRDS, PODS, SECRETS
 from kdl_runtime.types import ObjectKey, Resource
+from unit.kdl_local.controllers.plane import OnVirtualTime, Plane, Start
 
 WIDGETS = Resource("example.com", "v1", "Widget", "widgets")
 
@@ -91,7 +91,7 @@ def test_dependents_are_known_before_their_owner_and_after_it() -> None:
 # ---- at work
 
 
-def owner(plane: Any, name: str = "owner", **metadata: Any) -> dict[str, Any]:
+def owner(plane: Plane, name: str = "owner", **metadata: Any) -> dict[str, Any]:
     obj = {"metadata": {"name": name, "namespace": "default", **metadata}}
     created: dict[str, Any] = plane.direct.create(CONFIG_MAPS, obj)
     return created
@@ -109,17 +109,17 @@ def owned_by(obj: dict[str, Any], *, blocks: bool = True) -> dict[str, Any]:
     }
 
 
-def secret(plane: Any, name: str, *owners: dict[str, Any], **metadata: Any) -> None:
+def secret(plane: Plane, name: str, *owners: dict[str, Any], **metadata: Any) -> None:
     plane.direct.create(
         SECRETS, {"metadata": {"name": name, "namespace": "default", "ownerReferences": list(owners), **metadata}}
     )
 
 
-def exists(plane: Any, resource: Resource, name: str) -> bool:
+def exists(plane: Plane, resource: Resource, name: str) -> bool:
     return plane.direct.find(resource, "default", name) is not None
 
 
-def test_background(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_background(start: Start, on_virtual_time: OnVirtualTime) -> None:
     async def main() -> None:
         async with start() as plane:
             plane.pod("p", owners=[owned_by(owner(plane))])
@@ -128,13 +128,13 @@ def test_background(start: Any, on_virtual_time: Callable[..., None]) -> None:
             plane.direct.delete(CONFIG_MAPS, "default", "owner", propagation="Background")
             assert not exists(plane, CONFIG_MAPS, "owner")
             await asyncio.sleep(1)
-            assert plane.get("p") is None
+            assert plane.find("p") is None
             assert not exists(plane, SECRETS, "s")
 
     on_virtual_time(main)
 
 
-def test_foreground_waits_for_dependents_that_block(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_foreground_waits_for_dependents_that_block(start: Start, on_virtual_time: OnVirtualTime) -> None:
     async def main() -> None:
         async with start() as plane:
             made = owner(plane)
@@ -153,7 +153,7 @@ def test_foreground_waits_for_dependents_that_block(start: Any, on_virtual_time:
     on_virtual_time(main)
 
 
-def test_foreground_without_dependents(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_foreground_without_dependents(start: Start, on_virtual_time: OnVirtualTime) -> None:
     async def main() -> None:
         async with start() as plane:
             owner(plane)
@@ -164,7 +164,7 @@ def test_foreground_without_dependents(start: Any, on_virtual_time: Callable[...
     on_virtual_time(main)
 
 
-def test_orphans_stay_without_their_reference(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_orphans_stay_without_their_reference(start: Start, on_virtual_time: OnVirtualTime) -> None:
     async def main() -> None:
         async with start() as plane:
             secret(plane, "s", owned_by(owner(plane)))
@@ -177,7 +177,7 @@ def test_orphans_stay_without_their_reference(start: Any, on_virtual_time: Calla
     on_virtual_time(main)
 
 
-def test_one_owner_of_two_keeps_an_object(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_one_owner_of_two_keeps_an_object(start: Start, on_virtual_time: OnVirtualTime) -> None:
     async def main() -> None:
         async with start() as plane:
             first, second = owner(plane, "first"), owner(plane, "second")
@@ -201,7 +201,7 @@ def test_one_owner_of_two_keeps_an_object(start: Any, on_virtual_time: Callable[
     ],
 )
 def test_references_to_what_is_not_there(
-    change: dict[str, str], kept: bool, start: Any, on_virtual_time: Callable[..., None]
+    change: dict[str, str], kept: bool, start: Start, on_virtual_time: OnVirtualTime
 ) -> None:
     async def main() -> None:
         async with start() as plane:
@@ -212,7 +212,7 @@ def test_references_to_what_is_not_there(
     on_virtual_time(main)
 
 
-def test_custom_resources_own_as_soon_as_their_crd_is_there(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_custom_resources_own_as_soon_as_their_crd_is_there(start: Start, on_virtual_time: OnVirtualTime) -> None:
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
     names = {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"}
     crd = {
@@ -236,9 +236,10 @@ def test_custom_resources_own_as_soon_as_their_crd_is_there(start: Any, on_virtu
             plane.direct.delete(WIDGETS, "default", "one", propagation="Foreground")
             await asyncio.sleep(1)
             assert not exists(plane, WIDGETS, "one")
-            assert (plane.get("one"), plane.get("two") is None) == (None, False)
+            assert plane.find("one") is None
+            assert plane.find("two") is not None
             plane.direct.delete(CRDS, "", "widgets.example.com")
             await asyncio.sleep(1)
-            assert plane.get("two") is None
+            assert plane.find("two") is None
 
     on_virtual_time(main)

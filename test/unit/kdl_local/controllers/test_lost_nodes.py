@@ -1,6 +1,4 @@
 import asyncio
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -8,8 +6,10 @@ from kdl_local.controllers.all import ControllersOptions
 from kdl_local.controllers.node_lifecycle import UNREACHABLE, NodeLifecycleOptions, seconds_allowed
 from kdl_local.controllers.scheduling import Taint, Toleration, taints_of
 from kdl_local.node.fake import FakeNodeOptions
-from kdl_local.pods import condition, is_deleting
+from kdl_local.pods import is_deleting
 from kdl_local.resources import NODES, PODS
+from unit.kdl_local.conditions import present_condition
+from unit.kdl_local.controllers.plane import OnVirtualTime, Start
 
 LOST = Taint(UNREACHABLE, "NoExecute")
 MAINTENANCE = Taint("maintenance", "NoExecute")
@@ -33,7 +33,7 @@ def test_how_long_a_pod_may_stay(taints: list[Taint], tolerations: list[Tolerati
     assert seconds_allowed(taints, tolerations, 5.0) == expected
 
 
-def test_a_lost_node_loses_its_pods_and_gets_no_new_ones(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_a_lost_node_loses_its_pods_and_gets_no_new_ones(start: Start, on_virtual_time: OnVirtualTime) -> None:
     options = ControllersOptions(nodes=NodeLifecycleOptions(grace_period=40, eviction_after=5))
 
     async def main() -> None:
@@ -43,26 +43,26 @@ def test_a_lost_node_loses_its_pods_and_gets_no_new_ones(start: Any, on_virtual_
             lost = plane.node_of("p")
             plane.nodes.lose(lost)
             await asyncio.sleep(30)
-            assert condition(plane.direct.get(NODES, "", lost), "Ready")["status"] == "True"
+            assert present_condition(plane.direct.get(NODES, "", lost), "Ready")["status"] == "True"
             await asyncio.sleep(15)
             node = plane.direct.get(NODES, "", lost)
-            assert condition(node, "Ready")["status"] == "Unknown"
+            assert present_condition(node, "Ready")["status"] == "Unknown"
             assert {str(taint.effect) for taint in taints_of(node)} == {"NoSchedule", "NoExecute"}
-            assert condition(plane.get("p"), "Ready")["status"] == "False"
+            assert present_condition(plane.get("p"), "Ready")["status"] == "False"
             await asyncio.sleep(6)
             pod = plane.get("p")
             assert is_deleting(pod)
             assert pod["metadata"]["deletionGracePeriodSeconds"] == 7
-            assert condition(pod, "DisruptionTarget")["reason"] == "DeletionByTaintManager"
+            assert present_condition(pod, "DisruptionTarget")["reason"] == "DeletionByTaintManager"
             plane.pod("next")
             await asyncio.sleep(60)
             assert plane.node_of("next") not in ("", lost)
-            assert plane.get("p") is not None, "nobody but its node may confirm that a pod has stopped"
+            assert plane.find("p") is not None, "nobody but its node may confirm that a pod has stopped"
 
     on_virtual_time(main)
 
 
-def test_a_node_that_comes_back_is_ready_and_confirms(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_a_node_that_comes_back_is_ready_and_confirms(start: Start, on_virtual_time: OnVirtualTime) -> None:
     async def main() -> None:
         async with start(TWO) as plane:
             plane.pod("p")
@@ -73,13 +73,13 @@ def test_a_node_that_comes_back_is_ready_and_confirms(start: Any, on_virtual_tim
             plane.nodes.recover(lost)
             await asyncio.sleep(15)
             node = plane.direct.get(NODES, "", lost)
-            assert (condition(node, "Ready")["status"], taints_of(node)) == ("True", ())
-            assert plane.get("p") is None
+            assert (present_condition(node, "Ready")["status"], taints_of(node)) == ("True", ())
+            assert plane.find("p") is None
 
     on_virtual_time(main)
 
 
-def test_a_short_silence_changes_nothing(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_a_short_silence_changes_nothing(start: Start, on_virtual_time: OnVirtualTime) -> None:
     async def main() -> None:
         async with start(TWO) as plane:
             plane.pod("p")
@@ -94,7 +94,7 @@ def test_a_short_silence_changes_nothing(start: Any, on_virtual_time: Callable[.
     on_virtual_time(main)
 
 
-def test_pods_of_a_deleted_node_are_failed_and_removed(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_pods_of_a_deleted_node_are_failed_and_removed(start: Start, on_virtual_time: OnVirtualTime) -> None:
     async def main() -> None:
         async with start(TWO, ControllersOptions(pod_quarantine=40)) as plane:
             plane.pod("p", finalizers=["example.com/hold"])
@@ -107,10 +107,10 @@ def test_pods_of_a_deleted_node_are_failed_and_removed(start: Any, on_virtual_ti
             await asyncio.sleep(15)
             pod = plane.get("p")
             assert pod["status"]["phase"] == "Failed"
-            assert condition(pod, "DisruptionTarget")["reason"] == "DeletionByPodGC"
+            assert present_condition(pod, "DisruptionTarget")["reason"] == "DeletionByPodGC"
             assert is_deleting(pod)
             plane.direct.patch(PODS, "default", "p", {"metadata": {"finalizers": None}})
             await asyncio.sleep(1)
-            assert plane.get("p") is None
+            assert plane.find("p") is None
 
     on_virtual_time(main)

@@ -1,13 +1,12 @@
 import asyncio
-from collections.abc import Callable
-from typing import Any
 
 from kdl_local.controllers.namespaces import contents_conditions
-from kdl_local.pods import condition
 from kdl_local.resources import CONFIG_MAPS, NAMESPACES
+from unit.kdl_local.conditions import present_condition
+from unit.kdl_local.controllers.plane import OnVirtualTime, Start
 
 
-def test_a_namespace_takes_its_contents_with_it(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_a_namespace_takes_its_contents_with_it(start: Start, on_virtual_time: OnVirtualTime) -> None:
     async def main() -> None:
         async with start() as plane:
             plane.direct.create(NAMESPACES, {"metadata": {"name": "team"}})
@@ -18,14 +17,14 @@ def test_a_namespace_takes_its_contents_with_it(start: Any, on_virtual_time: Cal
             plane.direct.delete(NAMESPACES, "", "team")
             await asyncio.sleep(5)
             assert plane.direct.find(NAMESPACES, "", "team") is None
-            assert plane.get("p", "team") is None
+            assert plane.find("p", "team") is None
             assert plane.direct.find(CONFIG_MAPS, "team", "c") is None
-            assert plane.get("other") is not None
+            assert plane.find("other") is not None
 
     on_virtual_time(main)
 
 
-def test_it_says_what_holds_it_and_goes_when_nothing_does(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_it_says_what_holds_it_and_goes_when_nothing_does(start: Start, on_virtual_time: OnVirtualTime) -> None:
     async def main() -> None:
         async with start() as plane:
             plane.direct.create(NAMESPACES, {"metadata": {"name": "team"}})
@@ -35,7 +34,7 @@ def test_it_says_what_holds_it_and_goes_when_nothing_does(start: Any, on_virtual
             await asyncio.sleep(5)
             namespace = plane.direct.get(NAMESPACES, "", "team")
             assert namespace["status"]["phase"] == "Terminating"
-            found = condition(namespace, "NamespaceFinalizersRemaining")
+            found = present_condition(namespace, "NamespaceFinalizersRemaining")
             assert found["message"].endswith("example.com/hold in 1 resource instances")
             plane.direct.patch(CONFIG_MAPS, "team", "c", {"metadata": {"finalizers": None}})
             await asyncio.sleep(10)
@@ -44,7 +43,7 @@ def test_it_says_what_holds_it_and_goes_when_nothing_does(start: Any, on_virtual
     on_virtual_time(main)
 
 
-def test_a_namespace_may_be_made_and_deleted_again(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_a_namespace_may_be_made_and_deleted_again(start: Start, on_virtual_time: OnVirtualTime) -> None:
     async def main() -> None:
         async with start() as plane:
             for _ in range(3):

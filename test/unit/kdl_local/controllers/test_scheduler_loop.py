@@ -1,10 +1,11 @@
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from kdl_local.node.fake import FakeNodeOptions
 from kdl_local.pods import condition
 from kdl_local.resources import NODES, PODS, PRIORITY_CLASSES
+from unit.kdl_local.conditions import present_condition
+from unit.kdl_local.controllers.plane import OnVirtualTime, Start
 
 SMALL = FakeNodeOptions(count=1, capacity={"cpu": "2", "memory": "4Gi", "pods": "10"})
 
@@ -13,7 +14,7 @@ def cpu(amount: str) -> dict[str, Any]:
     return {"containers": [{"name": "c", "image": "i", "resources": {"requests": {"cpu": amount}}}]}
 
 
-def test_pods_spread_over_nodes(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_pods_spread_over_nodes(start: Start, on_virtual_time: OnVirtualTime) -> None:
     async def main() -> None:
         async with start(FakeNodeOptions(count=3)) as plane:
             for index in range(9):
@@ -22,14 +23,14 @@ def test_pods_spread_over_nodes(start: Any, on_virtual_time: Callable[..., None]
             nodes = [plane.node_of(f"p{index}") for index in range(9)]
             assert {name: nodes.count(name) for name in plane.nodes.names} == {"fake-0": 3, "fake-1": 3, "fake-2": 3}
             pod = plane.get("p0")
-            assert condition(pod, "PodScheduled")["status"] == "True"
+            assert present_condition(pod, "PodScheduled")["status"] == "True"
             assert plane.events("Scheduled")[0].startswith("Successfully assigned default/p")
 
     on_virtual_time(main)
 
 
 def test_a_pod_that_fits_nowhere_says_why_and_goes_when_there_is_room(
-    start: Any, on_virtual_time: Callable[..., None]
+    start: Start, on_virtual_time: OnVirtualTime
 ) -> None:
     async def main() -> None:
         async with start(SMALL) as plane:
@@ -37,7 +38,7 @@ def test_a_pod_that_fits_nowhere_says_why_and_goes_when_there_is_room(
             await asyncio.sleep(1)
             plane.pod("second", **cpu("1"))
             await asyncio.sleep(1)
-            found = condition(plane.get("second"), "PodScheduled")
+            found = present_condition(plane.get("second"), "PodScheduled")
             assert (found["status"], found["reason"]) == ("False", "Unschedulable")
             assert found["message"] == "0/1 nodes are available: 1 Insufficient cpu."
             assert plane.events("FailedScheduling") == [found["message"]]
@@ -48,7 +49,7 @@ def test_a_pod_that_fits_nowhere_says_why_and_goes_when_there_is_room(
     on_virtual_time(main)
 
 
-def test_a_finished_pod_makes_room(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_a_finished_pod_makes_room(start: Start, on_virtual_time: OnVirtualTime) -> None:
     async def main() -> None:
         async with start(SMALL) as plane:
             notes = {"kdl.io/fake-run-seconds": "5"}
@@ -63,7 +64,7 @@ def test_a_finished_pod_makes_room(start: Any, on_virtual_time: Callable[..., No
     on_virtual_time(main)
 
 
-def test_a_change_of_a_node_is_noticed(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_a_change_of_a_node_is_noticed(start: Start, on_virtual_time: OnVirtualTime) -> None:
     async def main() -> None:
         async with start(SMALL) as plane:
             plane.pod("p", nodeSelector={"zone": "a"})
@@ -76,7 +77,7 @@ def test_a_change_of_a_node_is_noticed(start: Any, on_virtual_time: Callable[...
     on_virtual_time(main)
 
 
-def test_the_highest_priority_goes_first(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_the_highest_priority_goes_first(start: Start, on_virtual_time: OnVirtualTime) -> None:
     async def main() -> None:
         async with start(SMALL) as plane:
             for name, value in (("urgent", 1000), ("idle", -5)):
@@ -98,7 +99,7 @@ def test_the_highest_priority_goes_first(start: Any, on_virtual_time: Callable[.
     on_virtual_time(main)
 
 
-def test_what_others_schedule_is_left_alone_but_counts(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_what_others_schedule_is_left_alone_but_counts(start: Start, on_virtual_time: OnVirtualTime) -> None:
     async def main() -> None:
         async with start(SMALL) as plane:
             plane.pod("foreign", schedulerName="volcano", **cpu("1"))
@@ -113,13 +114,13 @@ def test_what_others_schedule_is_left_alone_but_counts(start: Any, on_virtual_ti
     on_virtual_time(main)
 
 
-def test_gates_hold_a_pod(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_gates_hold_a_pod(start: Start, on_virtual_time: OnVirtualTime) -> None:
     async def main() -> None:
         async with start(SMALL) as plane:
             plane.pod("gated", schedulingGates=[{"name": "kdl.io/wait"}])
             await asyncio.sleep(1)
             assert plane.node_of("gated") == ""
-            assert condition(plane.get("gated"), "PodScheduled")["reason"] == "SchedulingGated"
+            assert present_condition(plane.get("gated"), "PodScheduled")["reason"] == "SchedulingGated"
             plane.direct.patch(PODS, "default", "gated", {"spec": {"schedulingGates": None}})
             await asyncio.sleep(1)
             assert plane.node_of("gated") == "fake-0"
@@ -127,7 +128,7 @@ def test_gates_hold_a_pod(start: Any, on_virtual_time: Callable[..., None]) -> N
     on_virtual_time(main)
 
 
-def test_a_node_is_never_given_more_than_it_has(start: Any, on_virtual_time: Callable[..., None]) -> None:
+def test_a_node_is_never_given_more_than_it_has(start: Start, on_virtual_time: OnVirtualTime) -> None:
     async def main() -> None:
         async with start(FakeNodeOptions(count=3, capacity={"cpu": "4", "memory": "8Gi", "pods": "10"})) as plane:
             notes = {"kdl.io/fake-run-seconds": "7"}

@@ -34,9 +34,12 @@ def log(tmp_path: Path) -> Iterator[LogFile]:
     file.close()
 
 
-async def text(log: LogFile, writer: LogFile | None = None, **options: object) -> str:
-    found = LogOptions("c", **options)  # type: ignore[arg-type]
-    return b"".join([piece async for piece in read(log.path, writer, found, START + timedelta(seconds=100))]).decode()
+WHOLE = LogOptions("c")
+
+
+async def text(log: LogFile, options: LogOptions = WHOLE, writer: LogFile | None = None) -> str:
+    pieces = read(log.path, writer, options, START + timedelta(seconds=100))
+    return b"".join([piece async for piece in pieces]).decode()
 
 
 async def test_lines_are_told_as_they_were_written(log: LogFile) -> None:
@@ -63,25 +66,25 @@ async def test_long_lines_and_odd_bytes_survive(log: LogFile) -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"tail_lines": 2}, "l8\nl9\n"),
-        ({"tail_lines": 0}, ""),
-        ({"tail_lines": 100}, "".join(f"l{n}\n" for n in range(10))),
-        ({"limit_bytes": 5}, "l0\nl1"),
-        ({"limit_bytes": 0}, ""),
-        ({"since_seconds": 92}, "l8\nl9\n"),
-        ({"since_time": START + timedelta(seconds=9)}, "l9\n"),
-        ({"tail_lines": 1, "timestamps": True}, "2026-01-01T00:00:09.000000Z l9\n"),
+        (LogOptions("c", tail_lines=2), "l8\nl9\n"),
+        (LogOptions("c", tail_lines=0), ""),
+        (LogOptions("c", tail_lines=100), "".join(f"l{n}\n" for n in range(10))),
+        (LogOptions("c", limit_bytes=5), "l0\nl1"),
+        (LogOptions("c", limit_bytes=0), ""),
+        (LogOptions("c", since_seconds=92), "l8\nl9\n"),
+        (LogOptions("c", since_time=START + timedelta(seconds=9)), "l9\n"),
+        (LogOptions("c", tail_lines=1, timestamps=True), "2026-01-01T00:00:09.000000Z l9\n"),
     ],
 )
-async def test_options(options: dict[str, object], expected: str, log: LogFile) -> None:
+async def test_options(options: LogOptions, expected: str, log: LogFile) -> None:
     for number in range(10):
         log.write("stdout", b"l%d\n" % number)
-    assert await text(log, **options) == expected
+    assert await text(log, options) == expected
 
 
 async def test_followers_see_what_comes_until_the_end(log: LogFile) -> None:
     log.write("stdout", b"before\n")
-    follower = asyncio.ensure_future(text(log, log, follow=True))
+    follower = asyncio.ensure_future(text(log, LogOptions("c", follow=True), log))
     await asyncio.sleep(0)
     log.write("stdout", b"later\n")
     await asyncio.sleep(0.01)
@@ -93,7 +96,7 @@ async def test_followers_see_what_comes_until_the_end(log: LogFile) -> None:
 
 async def test_a_follower_may_start_at_the_end(log: LogFile) -> None:
     log.write("stdout", b"old\nolder\n")
-    follower = asyncio.ensure_future(text(log, log, follow=True, tail_lines=0))
+    follower = asyncio.ensure_future(text(log, LogOptions("c", follow=True, tail_lines=0), log))
     await asyncio.sleep(0.01)
     log.write("stdout", b"new\n")
     log.close()

@@ -12,9 +12,10 @@ import pytest
 import kdl_local
 from kdl_local.node.launch import Isolation
 from kdl_local.resources import CONFIG_MAPS, PODS, SERVICES
+from unit.kdl_local.node.rig import NodeRig, RunningNode
 
 
-def config_map(rig: Any, **data: str) -> dict[str, Any]:
+def config_map(rig: NodeRig, **data: str) -> dict[str, Any]:
     rig.direct.create(CONFIG_MAPS, {"metadata": {"name": "cm", "namespace": "default"}, "data": data})
     return {"name": "v", "configMap": {"name": "cm"}}
 
@@ -41,7 +42,7 @@ PATHS = [
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_mount_paths_need_not_exist_and_leave_nothing(isolated: Any, path: str) -> None:
+async def test_mount_paths_need_not_exist_and_leave_nothing(isolated: NodeRig, path: str) -> None:
     before = host_state(path)
     script = f"cat {path}/k && ls / /etc > /dev/null && head -1 /etc/passwd"
     volume = config_map(isolated, k="v\n")
@@ -52,7 +53,7 @@ async def test_mount_paths_need_not_exist_and_leave_nothing(isolated: Any, path:
     assert host_state(path) == before
 
 
-async def test_containers_of_a_pod_share_a_volume(isolated: Any) -> None:
+async def test_containers_of_a_pod_share_a_volume(isolated: NodeRig) -> None:
     init = [{"name": "i", "image": "i", "command": ["sh", "-c", "echo made > /work-dir/x"], **mounted("/work-dir")}]
     isolated.pod(
         "p",
@@ -66,7 +67,7 @@ async def test_containers_of_a_pod_share_a_volume(isolated: Any) -> None:
     assert await isolated.log("p") == "made\n"
 
 
-async def test_read_only_mounts(isolated: Any) -> None:
+async def test_read_only_mounts(isolated: NodeRig) -> None:
     isolated.pod(
         "p",
         "sh",
@@ -79,7 +80,7 @@ async def test_read_only_mounts(isolated: Any) -> None:
     assert "Read-only file system" in await isolated.log("p")
 
 
-async def test_sub_paths_and_volumes_inside_volumes(isolated: Any) -> None:
+async def test_sub_paths_and_volumes_inside_volumes(isolated: NodeRig) -> None:
     mounts = [
         {"name": "v", "mountPath": "/data"},
         {"name": "cm", "mountPath": "/data/conf"},
@@ -95,14 +96,14 @@ async def test_sub_paths_and_volumes_inside_volumes(isolated: Any) -> None:
     assert await isolated.log("p") == "v\nv\nin part\n"
 
 
-async def test_host_paths_are_the_host(isolated: Any, tmp_path: Path) -> None:
+async def test_host_paths_are_the_host(isolated: NodeRig, tmp_path: Path) -> None:
     volume = {"name": "v", "hostPath": {"path": str(tmp_path / "out"), "type": "DirectoryOrCreate"}}
     isolated.pod("p", "sh", "-c", "echo kept > /out/result", volumes=[volume], container=mounted("/out"))
     assert await isolated.phase("p") == "Succeeded"
     assert (tmp_path / "out" / "result").read_text() == "kept\n"
 
 
-async def test_a_volume_that_cannot_be_set_up_is_told_and_waited_for(isolated: Any) -> None:
+async def test_a_volume_that_cannot_be_set_up_is_told_and_waited_for(isolated: NodeRig) -> None:
     isolated.pod(
         "p", "cat", "/data/k", volumes=[{"name": "v", "configMap": {"name": "cm"}}], container=mounted("/data")
     )
@@ -113,7 +114,7 @@ async def test_a_volume_that_cannot_be_set_up_is_told_and_waited_for(isolated: A
     assert await isolated.phase("p") == "Succeeded"
 
 
-async def test_the_termination_message(isolated: Any) -> None:
+async def test_the_termination_message(isolated: NodeRig) -> None:
     isolated.pod("p", "sh", "-c", "echo -n reason > /dev/termination-log; exit 1")
     other = {"terminationMessagePath": "/tmp/kdl-test-message"}
     isolated.pod("q", "sh", "-c", "echo -n other > /tmp/kdl-test-message", container=other)
@@ -125,7 +126,7 @@ async def test_the_termination_message(isolated: Any) -> None:
     assert not host_state("/tmp/kdl-test-message")[1]
 
 
-def service(rig: Any, name: str, **spec: Any) -> None:
+def service(rig: NodeRig, name: str, **spec: Any) -> None:
     rig.direct.create(
         SERVICES,
         {
@@ -135,7 +136,7 @@ def service(rig: Any, name: str, **spec: Any) -> None:
     )
 
 
-async def test_a_service_resolves_as_soon_as_its_pod_is_ready(isolated: Any) -> None:
+async def test_a_service_resolves_as_soon_as_its_pod_is_ready(isolated: NodeRig) -> None:
     service(isolated, "web")
     isolated.pod("client", "sh", "-c", "until getent hosts web.default.svc; do sleep 0.05; done")
     await isolated.phase("client", "Running")
@@ -144,7 +145,7 @@ async def test_a_service_resolves_as_soon_as_its_pod_is_ready(isolated: Any) -> 
     assert (await isolated.log("client")).split()[0] == isolated.status("server")["podIP"]
 
 
-async def test_a_name_stops_to_resolve_with_its_pod(isolated: Any) -> None:
+async def test_a_name_stops_to_resolve_with_its_pod(isolated: NodeRig) -> None:
     service(isolated, "web")
     isolated.pod("server", "sleep", "1000", metadata={"labels": {"app": "web"}})
     await isolated.phase("server", "Running")
@@ -156,14 +157,14 @@ async def test_a_name_stops_to_resolve_with_its_pod(isolated: Any) -> None:
     assert await isolated.phase("client") == "Succeeded"
 
 
-async def test_a_pod_knows_its_own_name(isolated: Any) -> None:
+async def test_a_pod_knows_its_own_name(isolated: NodeRig) -> None:
     code = "import socket; name = socket.gethostname(); print(name, socket.gethostbyname(name))"
     isolated.pod("p", "python", "-c", code)
     await isolated.phase("p")
     assert (await isolated.log("p")).split() == ["p", isolated.status("p")["podIP"]]
 
 
-async def test_without_isolation_pods_without_volumes_run(running_node: Any) -> None:
+async def test_without_isolation_pods_without_volumes_run(running_node: RunningNode) -> None:
     async with running_node(Isolation.NONE) as rig:
         rig.pod("plain", "sh", "-c", "exit 4")
         rig.pod("volume", "true", volumes=[{"name": "v", "emptyDir": {}}], container=mounted("/data"))
@@ -175,7 +176,7 @@ async def test_without_isolation_pods_without_volumes_run(running_node: Any) -> 
         assert rig.container("volume")["state"]["waiting"]["reason"] == "CreateContainerConfigError"
 
 
-async def test_in_a_user_namespace(running_node: Any, best_isolation: Isolation) -> None:
+async def test_in_a_user_namespace(running_node: RunningNode, best_isolation: Isolation) -> None:
     if best_isolation is Isolation.NONE:
         pytest.skip("this system grants no mount namespaces")
     async with running_node(Isolation.USER) as rig:

@@ -12,6 +12,8 @@ import pytest
 from kdl_local.pods import condition
 from kdl_local.resources import CONFIG_MAPS, NODES, PODS
 from kdl_runtime.errors import BadRequest
+from unit.kdl_local.conditions import present_condition
+from unit.kdl_local.node.rig import NodeRig
 
 
 def same_program(left: str, right: str) -> bool:
@@ -33,7 +35,9 @@ def python(code: str) -> tuple[str, ...]:
         (("/etc/passwd",), "Failed", {"exitCode": 128, "reason": "StartError"}),
     ],
 )
-async def test_how_a_container_ends(rig: Any, command: tuple[str, ...], phase: str, expected: dict[str, Any]) -> None:
+async def test_how_a_container_ends(
+    rig: NodeRig, command: tuple[str, ...], phase: str, expected: dict[str, Any]
+) -> None:
     rig.pod("p", *command)
     assert await rig.phase("p") == phase
     ended = rig.ended("p")
@@ -41,14 +45,14 @@ async def test_how_a_container_ends(rig: Any, command: tuple[str, ...], phase: s
     assert ended["startedAt"] <= ended["finishedAt"]
 
 
-async def test_a_command_that_is_not_there_is_named(rig: Any) -> None:
+async def test_a_command_that_is_not_there_is_named(rig: NodeRig) -> None:
     rig.pod("p", "no-such-program")
     await rig.phase("p")
     assert rig.ended("p")["message"] == 'exec: "no-such-program": executable file not found in $PATH'
     assert rig.events("Failed") == ['Error: exec: "no-such-program": executable file not found in $PATH']
 
 
-async def test_a_container_without_command_waits_and_says_why(rig: Any) -> None:
+async def test_a_container_without_command_waits_and_says_why(rig: NodeRig) -> None:
     rig.pod("p")
     await rig.until(lambda: "waiting" in rig.container("p").get("state", {}) and rig.events("Failed"))
     waiting = rig.container("p")["state"]["waiting"]
@@ -57,7 +61,7 @@ async def test_a_container_without_command_waits_and_says_why(rig: Any) -> None:
     assert rig.status("p")["phase"] == "Pending"
 
 
-async def test_what_a_container_finds_around_it(rig: Any) -> None:
+async def test_what_a_container_finds_around_it(rig: NodeRig) -> None:
     code = "import os, sys; print(sys.executable, os.environ['A'], os.environ['HOSTNAME'], os.environ['IP'])"
     env = [
         {"name": "A", "value": "$(HOSTNAME)!"},
@@ -70,14 +74,14 @@ async def test_what_a_container_finds_around_it(rig: Any) -> None:
     assert (value, hostname, address) == ("p!", "p", rig.status("p")["podIP"])
 
 
-async def test_the_environment_of_the_node_is_not_passed_on(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_environment_of_the_node_is_not_passed_on(rig: NodeRig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden")
     rig.pod("p", "env")
     await rig.phase("p")
     assert "hidden" not in await rig.log("p")
 
 
-async def test_pods_have_addresses_of_their_own(rig: Any) -> None:
+async def test_pods_have_addresses_of_their_own(rig: NodeRig) -> None:
     code = "import os, socket; s = socket.create_server((os.environ['IP'], 54321)); print('up', flush=True); input()"
     env = [{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]
     for name in ("a", "b"):
@@ -87,7 +91,7 @@ async def test_pods_have_addresses_of_their_own(rig: Any) -> None:
     assert rig.status("a")["podIP"] != rig.status("b")["podIP"]
 
 
-async def test_a_missing_config_map_is_waited_for(rig: Any) -> None:
+async def test_a_missing_config_map_is_waited_for(rig: NodeRig) -> None:
     env = [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "cm", "key": "k"}}}]
     rig.pod("p", "sh", "-c", "echo $A", container={"env": env})
     await rig.until(lambda: rig.container("p").get("state", {}).get("waiting", {}).get("message"))
@@ -98,7 +102,7 @@ async def test_a_missing_config_map_is_waited_for(rig: Any) -> None:
     assert await rig.log("p") == "there\n"
 
 
-async def test_failures_are_restarted_with_growing_pauses(rig: Any, tmp_path: Any) -> None:
+async def test_failures_are_restarted_with_growing_pauses(rig: NodeRig, tmp_path: Path) -> None:
     script = f"echo x >> {tmp_path}/runs; test $(wc -l < {tmp_path}/runs) -ge 4"
     rig.pod("p", "sh", "-c", script, restartPolicy="OnFailure")
     await rig.until(lambda: rig.container("p").get("state", {}).get("waiting", {}).get("reason") == "CrashLoopBackOff")
@@ -109,7 +113,7 @@ async def test_failures_are_restarted_with_growing_pauses(rig: Any, tmp_path: An
     assert rig.events("BackOff")
 
 
-async def test_the_previous_log_is_kept(rig: Any, tmp_path: Any) -> None:
+async def test_the_previous_log_is_kept(rig: NodeRig, tmp_path: Path) -> None:
     script = f"echo run $(cat {tmp_path}/n 2> /dev/null); test -e {tmp_path}/n && exit 0; echo 2 > {tmp_path}/n; exit 1"
     rig.pod("p", "sh", "-c", script, restartPolicy="OnFailure")
     await rig.phase("p")
@@ -121,7 +125,7 @@ async def test_the_previous_log_is_kept(rig: Any, tmp_path: Any) -> None:
         await rig.log("q", previous=True)
 
 
-async def test_init_containers_run_first_and_in_order(rig: Any, tmp_path: Any) -> None:
+async def test_init_containers_run_first_and_in_order(rig: NodeRig, tmp_path: Path) -> None:
     def step(name: str, **more: Any) -> dict[str, Any]:
         return {"name": name, "image": "i", "command": ["sh", "-c", f"echo {name} >> {tmp_path}/order"], **more}
 
@@ -134,15 +138,15 @@ async def test_init_containers_run_first_and_in_order(rig: Any, tmp_path: Any) -
     ]
 
 
-async def test_a_failing_init_container_fails_the_pod(rig: Any) -> None:
+async def test_a_failing_init_container_fails_the_pod(rig: NodeRig) -> None:
     init = [{"name": "i", "image": "i", "command": ["sh", "-c", "exit 7"]}]
     rig.pod("p", "true", initContainers=init)
     assert await rig.phase("p") == "Failed"
     assert rig.status("p")["initContainerStatuses"][0]["state"]["terminated"]["exitCode"] == 7
-    assert condition({"status": rig.status("p")}, "Initialized")["status"] == "False"
+    assert present_condition(rig.get("p"), "Initialized")["status"] == "False"
 
 
-async def test_a_sidecar_runs_beside_and_ends_after(rig: Any, tmp_path: Any) -> None:
+async def test_a_sidecar_runs_beside_and_ends_after(rig: NodeRig, tmp_path: Path) -> None:
     script = f"trap 'echo sidecar >> {tmp_path}/order; exit 0' TERM; touch {tmp_path}/up; while :; do sleep 0.05; done"
     sidecar = {"name": "s", "image": "i", "restartPolicy": "Always", "command": ["sh", "-c", script]}
     main = f"while ! test -e {tmp_path}/up; do sleep 0.02; done; echo main >> {tmp_path}/order"
@@ -156,7 +160,7 @@ DEAF = "trap '' TERM; echo up; while :; do sleep 0.05; done"
 
 
 @pytest.mark.parametrize(("script", "grace", "code"), [(TRAP, 30, 0), (DEAF, 1, 137), ("echo up; sleep 1000", 30, 143)])
-async def test_deletion_asks_first_and_kills_later(rig: Any, script: str, grace: int, code: int) -> None:
+async def test_deletion_asks_first_and_kills_later(rig: NodeRig, script: str, grace: int, code: int) -> None:
     metadata = {"finalizers": ["example.com/hold"]}
     rig.pod("p", "sh", "-c", script, terminationGracePeriodSeconds=grace, metadata=metadata)
     await rig.said("p", "up")
@@ -165,33 +169,33 @@ async def test_deletion_asks_first_and_kills_later(rig: Any, script: str, grace:
     assert rig.ended("p")["exitCode"] == code
     assert rig.status("p")["phase"] == ("Succeeded" if code == 0 else "Failed")
     rig.direct.patch(PODS, "default", "p", {"metadata": {"finalizers": None}})
-    assert rig.get("p") is None
+    assert rig.find("p") is None
     await rig.until(lambda: not rig.processes())
 
 
-async def test_a_deletion_may_be_made_quicker(rig: Any) -> None:
+async def test_a_deletion_may_be_made_quicker(rig: NodeRig) -> None:
     rig.pod("p", "sh", "-c", DEAF, terminationGracePeriodSeconds=1000)
     await rig.said("p", "up")
     rig.direct.delete(PODS, "default", "p")
     await rig.until(lambda: rig.events("Killing"))
     rig.direct.delete(PODS, "default", "p", grace_period_seconds=1)
-    await rig.until(lambda: rig.get("p") is None)
+    await rig.until(lambda: rig.find("p") is None)
 
 
-async def test_a_pod_that_is_simply_gone_is_killed(rig: Any) -> None:
+async def test_a_pod_that_is_simply_gone_is_killed(rig: NodeRig) -> None:
     rig.pod("p", "sh", "-c", DEAF)
     await rig.said("p", "up")
     rig.direct.delete(PODS, "default", "p", grace_period_seconds=0)
     await rig.until(lambda: not rig.processes())
 
 
-async def test_all_processes_of_a_container_end_with_it(rig: Any) -> None:
+async def test_all_processes_of_a_container_end_with_it(rig: NodeRig) -> None:
     rig.pod("p", "sh", "-c", "sleep 1000 & echo up; sleep 0.1")
     assert await rig.phase("p") == "Succeeded"
     await rig.until(lambda: not rig.processes())
 
 
-async def test_a_killed_process_is_a_failure(rig: Any) -> None:
+async def test_a_killed_process_is_a_failure(rig: NodeRig) -> None:
     rig.pod("p", "sleep", "1000")
     await rig.phase("p", "Running")
     for pid in rig.processes():
@@ -200,23 +204,23 @@ async def test_a_killed_process_is_a_failure(rig: Any) -> None:
     assert rig.ended("p")["exitCode"] == 137
 
 
-async def test_the_deadline_of_a_pod(rig: Any) -> None:
+async def test_the_deadline_of_a_pod(rig: NodeRig) -> None:
     rig.pod("p", "sleep", "1000", activeDeadlineSeconds=1, terminationGracePeriodSeconds=1)
     assert await rig.phase("p") == "Failed"
     assert rig.status("p")["reason"] == "DeadlineExceeded"
     await rig.until(lambda: not rig.processes())
 
 
-async def test_readiness_follows_its_probe(rig: Any, tmp_path: Any) -> None:
+async def test_readiness_follows_its_probe(rig: NodeRig, tmp_path: Path) -> None:
     probe = {"exec": {"command": ["test", "-e", f"{tmp_path}/ready"]}, "periodSeconds": 1, "failureThreshold": 1}
     rig.pod("p", "sleep", "1000", container={"readinessProbe": probe})
     await rig.until(lambda: rig.events("Unhealthy"))
     assert (rig.container("p")["ready"], rig.status("p")["phase"]) == (False, "Running")
     (tmp_path / "ready").touch()
-    await rig.until(lambda: condition({"status": rig.status("p")}, "Ready")["status"] == "True")
+    await rig.until(lambda: present_condition(rig.get("p"), "Ready")["status"] == "True")
 
 
-async def test_a_container_that_is_not_alive_is_restarted(rig: Any) -> None:
+async def test_a_container_that_is_not_alive_is_restarted(rig: NodeRig) -> None:
     probe = {"exec": {"command": ["false"]}, "periodSeconds": 1, "failureThreshold": 1}
     rig.pod("p", "sleep", "1000", container={"livenessProbe": probe}, restartPolicy="Always")
     await rig.until(lambda: rig.container("p").get("restartCount") == 1)
@@ -224,7 +228,7 @@ async def test_a_container_that_is_not_alive_is_restarted(rig: Any) -> None:
     assert rig.events("Killing") == ["Container c failed liveness probe, will be restarted"]
 
 
-async def test_hooks_run_inside_the_container(rig: Any, tmp_path: Any) -> None:
+async def test_hooks_run_inside_the_container(rig: NodeRig, tmp_path: Path) -> None:
     def hook(name: str) -> dict[str, Any]:
         return {"exec": {"command": ["sh", "-c", f"echo {name} $A >> {tmp_path}/hooks"]}}
 
@@ -232,25 +236,25 @@ async def test_hooks_run_inside_the_container(rig: Any, tmp_path: Any) -> None:
     rig.pod("p", "sleep", "1000", container={"lifecycle": lifecycle, "env": [{"name": "A", "value": "seen"}]})
     await rig.phase("p", "Running")
     rig.direct.delete(PODS, "default", "p")
-    await rig.until(lambda: rig.get("p") is None)
+    await rig.until(lambda: rig.find("p") is None)
     assert (tmp_path / "hooks").read_text().splitlines() == ["post seen", "pre seen"]
 
 
-async def test_a_failing_post_start_hook_kills_the_container(rig: Any) -> None:
+async def test_a_failing_post_start_hook_kills_the_container(rig: NodeRig) -> None:
     lifecycle = {"postStart": {"exec": {"command": ["false"]}}}
     rig.pod("p", "sleep", "1000", container={"lifecycle": lifecycle})
     assert await rig.phase("p") == "Failed"
     assert rig.events("FailedPostStartHook")
 
 
-async def test_a_log_can_be_followed(rig: Any) -> None:
+async def test_a_log_can_be_followed(rig: NodeRig) -> None:
     rig.pod("p", "sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.1; done; echo end >&2")
     await rig.phase("p", "Running", "Succeeded")
     async with asyncio.timeout(10):
         assert await rig.log("p", follow=True) == "1\n2\n3\nend\n"
 
 
-async def test_the_status_is_written_only_when_it_changes(rig: Any) -> None:
+async def test_the_status_is_written_only_when_it_changes(rig: NodeRig) -> None:
     rig.pod("p", "sleep", "1000")
     await rig.phase("p", "Running")
     before = rig.get("p")["metadata"]["resourceVersion"]
@@ -260,14 +264,14 @@ async def test_the_status_is_written_only_when_it_changes(rig: Any) -> None:
     assert rig.get("p")["metadata"]["resourceVersion"] == before
 
 
-async def test_the_node_tells_of_itself(rig: Any) -> None:
+async def test_the_node_tells_of_itself(rig: NodeRig) -> None:
     node = rig.direct.get(NODES, "", "local")
     assert int(node["status"]["capacity"]["cpu"]) == len(os.sched_getaffinity(0))
-    assert condition(node, "Ready")["status"] == "True"
+    assert present_condition(node, "Ready")["status"] == "True"
     assert condition(node, "PodsIsolated") is not None
 
 
-async def test_pods_of_other_nodes_are_ignored(rig: Any) -> None:
+async def test_pods_of_other_nodes_are_ignored(rig: NodeRig) -> None:
     rig.pod("p", "true", nodeName="elsewhere")
     rig.pod("ours", "true")
     await rig.phase("ours")

@@ -1,6 +1,6 @@
 """A server in this process, requests to it, and objects to send."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,7 +64,7 @@ class Api:
         """All events of a watch until it ends; its URL must set ``timeoutSeconds``, or its fault must end it."""
         return [event async for event in self.watch(url, **headers)]
 
-    async def watch(self, url: str, **headers: str) -> AsyncIterator[tuple[str, Any]]:
+    async def watch(self, url: str, **headers: str) -> AsyncGenerator[tuple[str, Any], None]:
         response = await self.response("GET", url, **headers)
         assert response.status == 200, response.body
         assert not isinstance(response.body, bytes)

@@ -82,7 +82,7 @@ async def test_a_deleted_crd_waits_for_the_finalizers_of_its_objects(widgets: Ap
     going = await widgets.ok("GET", WIDGET_CRD)
     assert _conditions(going)["Terminating"] == "True"
     assert "deletionTimestamp" in (await widgets.ok("GET", f"{WIDGETS}/w"))["metadata"]
-    assert (await widgets("POST", WIDGETS, widget("x"))).code == 405
+    assert (await widgets("POST", WIDGETS, widget("x"))).code == 403
     await widgets.ok("PATCH", f"{WIDGETS}/w", {"metadata": {"finalizers": None}}, **MERGE)
     assert (await widgets("GET", WIDGET_CRD)).code == 404
 

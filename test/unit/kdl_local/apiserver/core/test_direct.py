@@ -1,5 +1,6 @@
 import asyncio
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -19,13 +20,13 @@ def direct(server: ApiServer) -> Direct:
     return server.direct
 
 
-def _config_map(name: str, **data: str) -> dict[str, object]:
-    body = config_map(name, **data)
+def _config_map(name: str, **data: str) -> dict[str, Any]:
+    body = config_map(name, None, **data)
     body["metadata"]["namespace"] = "default"
     return body
 
 
-def _pod(name: str) -> dict[str, object]:
+def _pod(name: str) -> dict[str, Any]:
     body = pod(name)
     body["metadata"]["namespace"] = "default"
     return body
@@ -47,9 +48,9 @@ def test_the_life_of_an_object(direct: Direct) -> None:
 def test_what_is_given_is_copied(direct: Direct) -> None:
     body = _config_map("a", x="1")
     created = direct.create(CONFIG_MAPS, body)
-    body["data"]["x"] = "changed"  # type: ignore[index]
+    body["data"]["x"] = "changed"
     assert created["data"] == {"x": "1"}
-    assert "uid" not in body["metadata"]  # type: ignore[operator]
+    assert "uid" not in body["metadata"]
 
 
 def test_errors_are_those_of_the_api(direct: Direct) -> None:

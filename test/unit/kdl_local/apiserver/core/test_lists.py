@@ -72,7 +72,7 @@ async def test_pods_are_found_by_node_and_phase(api: Api) -> None:
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("fieldSelector=spec.color%3Dred", "field label not supported: spec.color"),
+        ("fieldSelector=spec.color%3Dred", '"spec.color" is not a known field selector'),
         ("fieldSelector=nonsense", "invalid field selector"),
         ("labelSelector=a%3D%3D%3Db", "unable to parse"),
         ("limit=few", "limit"),

@@ -43,7 +43,7 @@ async def test_patches(api: Api, content_type: str, patch: Any, data: dict[str, 
         ("application/json", {}, 415, "accepted media types include: application/json-patch+json"),
         (MERGE, {"metadata": {"name": "b"}}, 400, "does not match the name on the URL"),
         (MERGE, {"metadata": {"resourceVersion": "1"}}, 409, "the object has been modified"),
-        (MERGE, {"metadata": {"uid": "another"}}, 409, "UID in precondition"),
+        (MERGE, {"metadata": {"uid": "another"}}, 422, "metadata.uid"),
     ],
 )
 async def test_patches_that_are_refused(api: Api, content_type: str, patch: Any, code: int, text: str) -> None:

@@ -151,7 +151,6 @@ TWO = [{"name": "a", "image": "x"}, {"name": "b", "image": "x"}]
 @pytest.mark.parametrize(
     ("spec", "query", "message"),
     [
-        ({}, "", "pod p does not have a host assigned"),
         ({"nodeName": "n"}, "container=x", "container x is not valid for pod p"),
         (
             {"nodeName": "n", "containers": TWO},
@@ -168,6 +167,12 @@ async def test_logs_that_cannot_be_had(api: Api, logs: Logs, spec: dict[str, Any
     answer = await api("GET", f"{PODS}/p/log?{query}")
     assert answer.code == 400
     assert message in answer.message
+
+
+async def test_a_pod_without_a_node_has_an_empty_log(api: Api, logs: Logs) -> None:
+    await api.ok("POST", PODS, pod("p"))
+    response = await api.response("GET", f"{PODS}/p/log")
+    assert (response.status, response.complete) == (204, b"")
 
 
 async def test_init_containers_are_offered_and_found(api: Api, logs: Logs) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from kdl_local.apiserver import storage
-from kdl_local.apiserver.request import JSON_STREAM
 from kdl_local.apiserver.server import ApiServer, ServerOptions
+from kdl_runtime.codec.json import encode
 from kdl_runtime.types import Resource
 from unit.kdl_local.apiserver.core.rig import CONFIG_MAPS, WIDGETS, Api, StillClock, config_map, widget, widget_crd
 
@@ -36,7 +36,7 @@ async def _revision(api: Api) -> str:
 
 async def test_a_watch_is_a_stream_of_json_lines(api: Api) -> None:
     response = await api.response("GET", f"{CONFIG_MAPS}?watch=1")
-    assert (response.status, response.content_type) == (200, JSON_STREAM)
+    assert (response.status, response.content_type) == (200, "application/json")
     assert not isinstance(response.body, bytes)
     await response.body.aclose()
 
@@ -222,7 +222,6 @@ async def test_the_form_of_events(brief: Api, shape: str, kind: str) -> None:
 
 async def test_objects_are_encoded_once_for_everyone(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     encoded: list[Any] = []
-    encode = storage.encode
 
     def counting(obj: Any) -> bytes:
         encoded.append(obj)

@@ -44,27 +44,27 @@ def spec_schema(rule: str, properties: dict[str, Any] | None = None, **extra: An
     ],
 )
 def test_rules(rule: str, spec: dict[str, Any], holds: bool) -> None:
-    expected = [] if holds else [f'spec: Invalid value: "object": failed rule: {rule}']
+    expected = [] if holds else [f"spec: Invalid value: failed rule: {rule}"]
     assert errors_of(spec_schema(rule), {"spec": spec}) == expected
 
 
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        ({"message": "a is small"}, 'spec: Invalid value: "object": a is small'),
-        ({"messageExpression": "'a is ' + string(self.a)"}, 'spec: Invalid value: "object": a is 0'),
+        ({"message": "a is small"}, "spec: Invalid value: a is small"),
+        ({"messageExpression": "'a is ' + string(self.a)"}, "spec: Invalid value: a is 0"),
         (
             {"messageExpression": "self.b + 'x'", "message": "used instead"},
-            'spec: Invalid value: "object": used instead',
+            "spec: Invalid value: used instead",
         ),
-        ({"message": "m", "fieldPath": ".a"}, 'spec.a: Invalid value: "object": m'),
+        ({"message": "m", "fieldPath": ".a"}, "spec.a: Invalid value: m"),
         ({"message": "m", "reason": "FieldValueForbidden"}, "spec: Forbidden: m"),
         ({"message": "m", "reason": "FieldValueRequired", "fieldPath": ".a"}, "spec.a: Required value: m"),
-        ({"message": "m", "reason": "FieldValueDuplicate"}, 'spec: Duplicate value: "object"'),
+        ({"message": "m", "reason": "FieldValueDuplicate"}, "spec: Duplicate value"),
     ],
 )
 def test_what_a_failed_rule_says(extra: dict[str, str], message: str) -> None:
-    assert errors_of(spec_schema("self.a > 0", **extra), {"spec": {"a": 0}}) == [message]
+    assert errors_of(spec_schema("self.a > 0", None, **extra), {"spec": {"a": 0}}) == [message]
 
 
 @pytest.mark.parametrize(
@@ -144,8 +144,8 @@ def test_rules_below_maps_and_lists_name_their_place() -> None:
         },
     }
     assert errors_of(schema, {"m": {"k": 0}, "l": [1, 0]}) == [
-        'm[k]: Invalid value: "integer": m',
-        'l[1]: Invalid value: "integer": m',
+        "m[k]: Invalid value: 0: m",
+        "l[1]: Invalid value: 0: m",
     ]
 
 
@@ -161,14 +161,14 @@ def test_items_of_a_map_list_find_their_old_value() -> None:
     }
     old = {"l": [{"name": "a", "v": 1}, {"name": "b", "v": 2}]}
     assert errors_of(schema, {"l": [{"name": "b", "v": 2}, {"name": "a", "v": 1}, {"name": "c", "v": 3}]}, old) == []
-    assert errors_of(schema, {"l": [{"name": "b", "v": 1}]}, old) == ['l[0]: Invalid value: "object": fixed']
+    assert errors_of(schema, {"l": [{"name": "b", "v": 1}]}, old) == ["l[0]: Invalid value: fixed"]
 
 
 def test_rules_at_the_root_see_the_name_but_no_other_metadata() -> None:
     schema = {"type": "object", "x-kubernetes-validations": [{"rule": "self.metadata.name.size() <= 3"}]}
     assert errors_of(schema, {"metadata": {"name": "abc"}}) == []
     assert errors_of(schema, {"metadata": {"name": "abcd"}}) == [
-        '<nil>: Invalid value: "object": failed rule: self.metadata.name.size() <= 3'
+        "<nil>: Invalid value: failed rule: self.metadata.name.size() <= 3"
     ]
     schema["x-kubernetes-validations"] = [{"rule": "has(self.metadata.labels)"}]
     with pytest.raises(RuleError, match="undefined field 'labels'"):

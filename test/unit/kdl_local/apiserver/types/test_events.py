@@ -65,7 +65,7 @@ def test_the_new_api_refuses(change: dict[str, Any], message: str) -> None:
 
 def test_only_the_series_may_be_updated() -> None:
     assert events.event_errors({**NEW, "series": {"count": 2}}, NEW) == []
-    assert [error.path for error in events.event_errors({**NEW, "note": "other"}, NEW)] == ["note"]
+    assert [error.path for error in events.event_errors({**NEW, "note": "other"}, NEW)] == ["message"]
 
 
 @pytest.mark.parametrize(
