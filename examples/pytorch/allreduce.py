@@ -13,6 +13,7 @@ import json
 import os
 import socket
 import time
+from collections.abc import Mapping
 from typing import TextIO
 
 RENDEZVOUS_DEADLINE = 120
@@ -23,7 +24,7 @@ LENGTH = 4
 class Group:
     """All ranks of the job, as seen from one of them: rank 0 holds a connection to each other rank, they one to it."""
 
-    def __init__(self, rank: int, peers: dict[int, TextIO]) -> None:
+    def __init__(self, rank: int, peers: Mapping[int, TextIO]) -> None:
         self.rank = rank
         self.peers = peers
 
@@ -48,14 +49,15 @@ def receive(peer: TextIO) -> list[int]:
     line = peer.readline()
     if not line:
         raise SystemExit("a peer closed the connection: look at the logs of the other ranks")
-    return json.loads(line)
+    vector: list[int] = json.loads(line)
+    return vector
 
 
 def listen(port: int, world: int) -> Group:
     """Rank 0: wait for every other rank to say who it is."""
     with socket.create_server((os.environ.get("POD_IP", ""), port)) as server:
         server.settimeout(RENDEZVOUS_DEADLINE)
-        peers = {}
+        peers: dict[int, TextIO] = {}
         while len(peers) < world - 1:
             connection, _ = server.accept()
             peer = connection.makefile("rw")

@@ -22,6 +22,7 @@ import xgboost
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from xgboost import collective
+from xgboost.callback import TrainingCallback
 from xgboost.core import XGBoostError
 from xgboost.tracker import RabitTracker
 
@@ -42,10 +43,10 @@ PARAMETERS = {
 }
 
 
-class Progress(xgboost.callback.TrainingCallback):
+class Progress(TrainingCallback):
     """Prints the metric in every replica; XGBoost's own monitor prints in rank 0 only."""
 
-    def after_iteration(self, model: object, epoch: int, evals_log: dict) -> bool:
+    def after_iteration(self, model: object, epoch: int, evals_log: TrainingCallback.EvalsLog) -> bool:
         if epoch % REPORT_EVERY == 0:
             losses = [f"{part}-mlogloss:{log['mlogloss'][-1]:.4f}" for part, log in evals_log.items()]
             print(f"[{epoch}]", *losses, flush=True)
@@ -116,7 +117,9 @@ def train(rounds: int) -> xgboost.Booster:
 def split() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The data set, 1,797 images of 8 x 8 pixels, always split in the same way."""
     digits = load_digits()
-    return tuple(train_test_split(digits.data, digits.target, test_size=0.25, random_state=7, stratify=digits.target))
+    x, y = digits.data, digits.target
+    x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.25, random_state=7, stratify=y)
+    return x_train, x_test, y_train, y_test
 
 
 def accuracy(model_file: Path) -> float:

@@ -102,7 +102,7 @@ def rig(nodes: int) -> Iterator[Rig]:
     try:
         subprocess.run([KDL, "crds", "--install", "--kubeconfig", kubeconfig], check=True)
         with (folder / "operator.log").open("wb") as log:
-            argv = [KDL, "operator", "--kubeconfig", kubeconfig, "--metrics-bind-address", f"127.0.0.1:{port}"]
+            argv = [KDL, "operator", "--kubeconfig", str(kubeconfig), "--metrics-bind-address", f"127.0.0.1:{port}"]
             operator = subprocess.Popen([*argv, "--health-probe-bind-address", "0"], stderr=log, stdout=log)
         try:
             rig_ = Rig(kubeconfig, operator.pid, port)
