@@ -78,7 +78,8 @@ class Applier:
 
     async def release(self, pods: Iterable[Pod]) -> None:
         """Takes the outcome finalizer from pods. One that is gone, or whose finalizers have changed, is left alone: its
-        change comes as an event."""
+        change comes as an event. A Conflict is raised: no event need follow it, and a pod that is never let go holds
+        its job for ever."""
         await in_parallel([pod for pod in pods if pod.held], self._release_one)
 
     async def _store_status(self, obj: Object, job: Job, status: JobStatus) -> bool:
@@ -167,7 +168,7 @@ class Applier:
         ]
         try:
             await self._client.patch(PODS, pod.key, Patch(PatchType.JSON, operations))
-        except (NotFound, Invalid, Conflict):
+        except (NotFound, Invalid):
             return
 
     def _tell_of_pods(self, obj: Object, verb: str, resource: Resource, names: Sequence[str]) -> None:

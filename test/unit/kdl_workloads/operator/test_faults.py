@@ -118,6 +118,21 @@ async def test_nothing_is_let_go_while_the_status_cannot_be_stored() -> None:
         assert cluster.pods()["job-worker-0"]["metadata"]["finalizers"] == ["kdl.io/outcome"]
 
 
+@on_virtual_time
+async def test_a_pod_is_let_go_in_the_end_although_its_change_is_refused_at_first() -> None:
+    """No event follows such a refusal, so it has to be tried again without one."""
+    cluster = Cluster()
+    async with cluster.operator() as operator:
+        cluster.direct.create(PYTORCH_JOBS, pytorch_job())
+        await operator.until(lambda: len(cluster.pods()) == 3)
+        cluster.run_all()
+        await operator.settle()
+        conflict = Conflict("the object has been modified")
+        refuse(cluster, lambda r: r.method == "PATCH" and r.path.endswith("/pods/job-worker-0"), conflict, times=2)
+        cluster.end("job-worker-0")
+        await operator.until(lambda: not cluster.pods()["job-worker-0"]["metadata"].get("finalizers"))
+
+
 @pytest.mark.parametrize("request_number", range(1, 7))
 def test_an_operator_that_dies_anywhere_in_a_restart_repeats_nothing(request_number: int) -> None:
     @on_virtual_time
