@@ -223,7 +223,9 @@ class FakeNodes:
             code = SIGTERM_EXIT if state.behaviour.stop_after <= grace else SIGKILL_EXIT
             state.progress = end(state.progress, code, now)
         elif state.progress.step is not Step.ENDED:
-            state.progress = Progress(Step.ENDED, state.progress.run, now, SIGKILL_EXIT, state.progress.last_end)
+            # Containers that wait to be restarted keep the exit code that they had.
+            code = state.progress.exit_code if state.progress.last_end else SIGKILL_EXIT
+            state.progress = Progress(Step.ENDED, state.progress.run, now, code, state.progress.last_end)
         if not is_finished(state.pod):
             self._report(state)
         key = ObjectKey(state.pod["metadata"]["namespace"], state.pod["metadata"]["name"])

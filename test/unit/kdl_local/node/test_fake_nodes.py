@@ -180,6 +180,20 @@ def test_a_deleted_pod_ends_within_its_grace(notes: dict[str, str], grace: int, 
     played(script)
 
 
+def test_a_pod_that_waits_for_its_restart_keeps_its_exit_code_when_it_is_deleted() -> None:
+    async def script(found: Rig) -> None:
+        found.pod("p", {"run-seconds": "1", "exit-code": "3"}, restartPolicy="OnFailure")
+        found.direct.patch(PODS, "default", "p", {"metadata": {"finalizers": ["example.com/hold"]}})
+        await asyncio.sleep(3)
+        found.direct.delete(PODS, "default", "p")
+        await asyncio.sleep(1)
+        ended = found.container("p")["state"]["terminated"]
+        assert (found.status("p")["phase"], ended["exitCode"]) == ("Failed", 3)
+        assert ended["finishedAt"] == "2026-01-01T00:00:02Z"
+
+    played(script)
+
+
 def test_a_pod_that_never_started_fails_when_it_is_deleted() -> None:
     async def script(found: Rig) -> None:
         found.pod("p", {"start-after": "3600"})
