@@ -2,7 +2,11 @@
 
 import asyncio
 import random
+from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
+
+import structlog
 
 from kdl_runtime.cache.collection import WatchEnvironment, WatcherOptions
 from kdl_runtime.cache.informer import Informer
@@ -16,12 +20,17 @@ from kdl_runtime.types import Resource
 
 P = TypeVar("P", bound=PartialObject)
 
+log = structlog.get_logger(__name__)
+
 
 class Cache:
     """Informers by what was declared, and by nothing else.
 
     A watch costs a connection, and memory for all that it selects; so reading what nobody declared is an error that
     says what to declare, and never the start of a watch. Own writes through ``client`` are shown at once.
+
+    ``namespaces`` are those of watches on namespaced resources that name none themselves; empty is all. To be set
+    before the first declaration.
     """
 
     def __init__(
@@ -32,6 +41,7 @@ class Cache:
         metrics: Metrics | None = None,
         options: WatcherOptions | None = None,
     ) -> None:
+        self.namespaces: tuple[str, ...] = ()
         self._client = client
         self._clock = clock
         self._rng = rng
@@ -48,6 +58,8 @@ class Cache:
         Declaring the same again gives the same informer. ValueError when the resource is watched in another way under
         the same name: give one of them a ``WatchSpec.name``.
         """
+        if spec.resource.namespaced and not spec.namespaces:
+            spec = replace(spec, namespaces=self.namespaces)
         identity = (spec.resource, spec.watch_name)
         present = self._informers.get(identity)
         if present is not None:
@@ -125,7 +137,9 @@ class Cache:
 
     def _begin(self, identity: tuple[Resource, str], informer: Informer[Any]) -> None:
         if identity not in self._tasks:
-            self._tasks[identity] = asyncio.create_task(informer.run(), name=f"informer {informer.spec}")
+            task = asyncio.create_task(informer.run(), name=f"informer {informer.spec}")
+            task.add_done_callback(partial(_report_end, informer))
+            self._tasks[identity] = task
 
     def _written(self, resource: Resource, verb: str, raw: bytes) -> None:
         for (watched, _), informer in self._informers.items():
@@ -134,3 +148,9 @@ class Cache:
                     informer.apply_delete(raw)
                 else:
                     informer.apply_write(raw)
+
+
+def _report_end(informer: Informer[Any], task: asyncio.Task[None]) -> None:
+    """A watch ends only when it is stopped; any other end is a bug that must be seen before the health check fails."""
+    if not task.cancelled():
+        log.error("watch has ended", watch=informer.spec.watch_name, exc_info=task.exception())

@@ -74,6 +74,7 @@ class Controller:
         self._queue: PriorityQueue[Request] | None = None
         self._metrics: ControllerMetrics | None = None
         self._rng = random.Random()
+        self._sync: asyncio.Timeout | None = None
 
     # --- declaration ---------------------------------------------------------------------------------------------
 
@@ -130,20 +131,25 @@ class Controller:
         await self.run_workers()
 
     async def start_sources(self) -> None:
-        """Fill the queue from now on. NotSyncedError names what has no first list after ``cache_sync_timeout``."""
+        """Fill the queue from now on. NotSyncedError names what has no first list after ``cache_sync_timeout``. Ends
+        early, without an error, at ``shutdown``."""
         for source in self._sources:
             source.informer.add_handler(self._listener(source))
         try:
-            async with asyncio.timeout(self.options.cache_sync_timeout):
+            async with asyncio.timeout(self.options.cache_sync_timeout) as self._sync:
                 for source in self._sources:
                     await source.informer.wait_synced()
         except TimeoutError as error:
+            if self.queue.shutting_down:
+                return
             late = [source.informer for source in self._sources if not source.informer.synced]
             reasons = "; ".join(f"{informer.spec}: {informer.trouble or 'no answer yet'}" for informer in late)
             waited = f"{self.options.cache_sync_timeout:g} s"
             raise NotSyncedError(
                 f"controller {self.name!r} has waited {waited} for the first list of {reasons}"
             ) from error
+        finally:
+            self._sync = None
 
     async def run_workers(self) -> None:
         """Hand out keys until ``shutdown``; a key that is in work by then is finished. Cancellation interrupts it."""
@@ -152,8 +158,10 @@ class Controller:
                 group.create_task(self._work(), name=f"{self.name} worker {number}")
 
     def shutdown(self) -> None:
-        """Hand out no more keys."""
+        """Hand out no more keys, and wait for no first list any longer."""
         self.queue.shutdown()
+        if self._sync is not None:
+            self._sync.reschedule(asyncio.get_running_loop().time())
 
     @property
     def queue(self) -> PriorityQueue[Request]:

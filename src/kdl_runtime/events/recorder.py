@@ -15,7 +15,6 @@ from kdl_runtime.clock import Clock
 from kdl_runtime.codec.meta import PartialObject
 from kdl_runtime.errors import (
     AlreadyExists,
-    ApiError,
     InternalError,
     NotFound,
     ServiceUnavailable,
@@ -146,7 +145,8 @@ class EventRecorder:
                     self._lost(series, error)
                     return
                 await self._clock.sleep(RETRY_SECONDS)
-            except ApiError as error:
+            except Exception as error:
+                # Also a bug, or a text that is no valid Unicode: one event is not worth the process.
                 self._lost(series, error)
                 return
             else:

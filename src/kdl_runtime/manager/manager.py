@@ -38,7 +38,7 @@ class ManagerOptions:
     """Addresses are ``host:port`` or ``:port``; "0" means that nothing listens. Times in seconds.
 
     ``graceful_shutdown_timeout``: for everything together; 0 cancels at once, a negative number waits without limit.
-    ``namespaces``: what watches are restricted to by who declares them; empty is all. ``cache_sync_timeout``: for the
+    ``namespaces``: of watches that name none; empty is all. ``cache_sync_timeout``: for the
     first lists at the start. ``tune_gc``: set the garbage collector up for a large cache, which concerns the whole
     process. ``event_source``: the reporting controller of events. ``watcher``: how watches behave.
     """
@@ -77,6 +77,7 @@ class Manager:
         if client.metrics is None:
             client.metrics = self.metrics
         self.cache = Cache(client, self.clock, self.rng, self.metrics, self.options.watcher)
+        self.cache.namespaces = self.options.namespaces
         self.events = EventRecorder(client, self.clock, self.rng, self.options.event_source, platform.node())
         self.events.metrics = self.metrics
         self._healthz, self._readyz = HealthChecks(), HealthChecks()
@@ -95,6 +96,7 @@ class Manager:
         self._stop = asyncio.Event()
         self._started = asyncio.Event()
         self._ran = False
+        self._runs = False
         self._failure: BaseException | None = None
 
     # --- what runs -----------------------------------------------------------------------------------------------
@@ -136,8 +138,11 @@ class Manager:
         return self._probe_server.address if self._probe_server else None
 
     async def wait_started(self) -> None:
-        """Until the servers listen, the cache is synced, and everything runs."""
+        """Until the servers listen, the cache is synced, and everything runs. KdlError if it ends before that, for the
+        reason that ``start`` raises."""
         await self._started.wait()
+        if not self._runs:
+            raise KdlError("the manager has ended before it had started")
 
     # --- life cycle ----------------------------------------------------------------------------------------------
 
@@ -152,6 +157,7 @@ class Manager:
         try:
             await self._run_until_stopped()
         finally:
+            self._started.set()
             await self._shut_down()
         if self._failure is not None:
             raise self._failure
@@ -179,6 +185,7 @@ class Manager:
             return
         self._others.start(self._fail)
         self._leaders.start(self._fail)
+        self._runs = True
         self._started.set()
         log.info("manager started", controllers=sorted(self._controllers), watches=len(self.cache.informers))
         await self._stop.wait()

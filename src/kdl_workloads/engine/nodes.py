@@ -1,8 +1,8 @@
 """Asking about single nodes. They are not watched: on a large cluster that would cost more memory than all jobs, for a
 question that comes up only when a pod is overdue."""
 
-import asyncio
 from collections.abc import Iterable
+from functools import partial
 
 import msgspec
 
@@ -12,6 +12,7 @@ from kdl_runtime.errors import ApiError, NotFound
 from kdl_runtime.resources.registry import NODES
 from kdl_runtime.types import ObjectKey
 from kdl_workloads.engine.observed import NodeState
+from kdl_workloads.engine.parallel import in_parallel
 from kdl_workloads.engine.pod import PodCondition
 
 
@@ -30,7 +31,7 @@ class Node(PartialObject, frozen=True, gc=False, rename="camel", omit_defaults=T
 async def node_states(client: Client, names: Iterable[str]) -> dict[str, NodeState]:
     """The state of each node; UNKNOWN where it may not be read."""
     wanted = sorted(names)
-    return dict(zip(wanted, await asyncio.gather(*(_state(client, name) for name in wanted)), strict=True))
+    return dict(zip(wanted, await in_parallel(wanted, partial(_state, client)), strict=True))
 
 
 async def _state(client: Client, name: str) -> NodeState:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+import structlog
 
 from kdl_local.apiserver.server import ApiServer
 from kdl_runtime.cache.cache import Cache
@@ -14,7 +15,7 @@ from kdl_runtime.client.client import Client, Patch, PatchType
 from kdl_runtime.clock import LoopClock
 from kdl_runtime.codec.meta import PartialObject
 from kdl_runtime.errors import NotDeclaredError, NotSyncedError
-from kdl_runtime.resources.registry import CONFIGMAPS, PODS, SECRETS
+from kdl_runtime.resources.registry import CONFIGMAPS, NAMESPACES, NODES, PODS, SECRETS
 from kdl_runtime.types import ObjectKey, Resource
 from kdl_testing.direct import DirectTransport
 from kdl_testing.virtual_time import run
@@ -107,6 +108,43 @@ def test_a_watch_may_keep_projections_only() -> None:
         assert obj is not None
         assert obj.metadata.labels == {"app": "a"}
         assert informer.object(KEY) is None
+
+    in_a_world(body)
+
+
+def test_the_namespaces_of_a_cache_are_those_of_its_watches() -> None:
+    async def body(world: World) -> None:
+        world.cache.namespaces = ("default",)
+        for namespace in ("default", "other"):
+            if namespace != "default":
+                await world.stranger.create(NAMESPACES, {"metadata": {"name": namespace}})
+            await world.stranger.create(CONFIGMAPS, {"metadata": {"name": "a", "namespace": namespace}})
+        informer = world.cache.declare(WatchSpec(CONFIGMAPS))
+        other = world.cache.declare(WatchSpec(CONFIGMAPS, namespaces=("other",), name="other"))
+        nodes = world.cache.declare(WatchSpec(NODES))
+        assert world.cache.declare(WatchSpec(CONFIGMAPS)) is informer
+        await world.cache.start()
+        await world.cache.wait_synced(10)
+        assert [obj.key for obj in informer.list()] == [KEY]
+        assert [obj.metadata.namespace for obj in other.list()] == ["other"]
+        assert nodes.spec.namespaces == ()
+
+    in_a_world(body)
+
+
+def test_a_watch_that_ends_by_a_bug_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(_self: object) -> None:
+        raise RuntimeError("a bug")
+
+    async def body(world: World) -> None:
+        world.cache.declare(WatchSpec(CONFIGMAPS))
+        monkeypatch.setattr("kdl_runtime.cache.informer.Informer.run", broken)
+        with structlog.testing.capture_logs() as logs:
+            await world.cache.start()
+            await world.clock.sleep(1)
+        assert [(entry["event"], entry["watch"]) for entry in logs] == [("watch has ended", "configmaps")]
+        with pytest.raises(NotSyncedError, match="configmaps has ended"):
+            world.cache.check_alive()
 
     in_a_world(body)
 

@@ -316,3 +316,20 @@ def test_events_of_a_source_with_a_delay_wait_for_further_ones() -> None:
 
     in_a_world(body)
     assert calls == [(2.0, "b"), (2.0, "c")]
+
+
+def test_a_controller_that_waits_for_a_first_list_stops_at_once() -> None:
+    async def body(world: World) -> None:
+        await world.start()
+        late = world.manager.cache.declare(WatchSpec(Resource("example.com", "v1", "Ghost", "ghosts")))
+
+        async def reconcile(_request: Request) -> None:
+            raise AssertionError("there is nothing to reconcile")
+
+        world.manager.add(Controller("c", reconcile).for_(late))
+        await world.clock.sleep(1)
+        before = world.clock.monotonic()
+        await world.stop()
+        assert world.clock.monotonic() - before < 5
+
+    in_a_world(body)

@@ -136,3 +136,18 @@ def test_references_and_names() -> None:
     assert event_name("My_Job", 255) == "my-job.00000000000000ff"
     assert len(event_name("x" * 300, 1)) == 253
     assert event_name("", 1).startswith("event.")
+
+
+def test_an_event_that_cannot_be_written_stops_no_other() -> None:
+    async def body(world: World) -> None:
+        async with Recording(world) as recording:
+            for number in range(8):
+                recording.recorder.event(JOB, "Normal", f"Broken{number}", "half a character: \ud83d")
+            await world.clock.sleep(1)
+            assert recording.count("failed") == 8
+            for number in range(8):
+                recording.recorder.event(JOB, "Normal", f"Whole{number}", "a character: \U0001f600")
+            await world.clock.sleep(1)
+            assert {event["reason"] for event in await recording.events()} == {f"Whole{number}" for number in range(8)}
+
+    in_a_world(body)

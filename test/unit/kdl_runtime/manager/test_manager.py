@@ -14,7 +14,7 @@ from kdl_runtime.cache.spec import WatchSpec
 from kdl_runtime.client.client import Client
 from kdl_runtime.clock import LoopClock
 from kdl_runtime.controller.controller import Controller
-from kdl_runtime.errors import NotSyncedError
+from kdl_runtime.errors import KdlError, NotSyncedError
 from kdl_runtime.manager.manager import Manager, ManagerOptions, ShutdownTimeoutError
 from kdl_runtime.manager.memory import collector_paused
 from kdl_runtime.manager.signals import run as run_under_signals
@@ -193,6 +193,21 @@ def test_cancellation_stops_in_order_too() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert finished == [KEY]
+
+    run(main())
+
+
+def test_nobody_waits_for_the_start_of_a_manager_that_has_ended() -> None:
+    async def main() -> None:
+        manager, _ = manager_of(virtual(), ManagerOptions(**SILENT, cache_sync_timeout=20))
+        manager.cache.declare(WatchSpec(Resource("example.com", "v1", "Ghost", "ghosts")))
+        task = asyncio.create_task(manager.start())
+        with pytest.raises(KdlError, match="ended before it had started"):
+            await manager.wait_started()
+        with pytest.raises(NotSyncedError):
+            await task
+        with pytest.raises(KdlError, match="ended before it had started"):
+            await manager.wait_started()
 
     run(main())
 
