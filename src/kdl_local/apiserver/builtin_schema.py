@@ -9,7 +9,7 @@ from kdl_local.apiserver.definitions import definition, definition_name, referen
 from kdl_local.apiserver.fields import FieldError
 from kdl_local.apiserver.node import Node, fill
 from kdl_local.apiserver.schema import prune_fields
-from kdl_local.apiserver.statuses import undecodable
+from kdl_local.apiserver.statuses import Undecodable
 from kdl_local.apiserver.types import Object
 from kdl_runtime.types import Resource
 
@@ -46,7 +46,7 @@ class BuiltinSchema:
         found: list[FieldError] = []
         node.validate(obj, None, found)
         if found:
-            raise undecodable(self.resource, _decode_error(self.resource, found[0]))
+            raise Undecodable(self.resource, _decode_error(self.resource, found[0]))
         unknown: list[str] = []
         prune_fields(obj, node, unknown)
         return unknown

@@ -12,7 +12,7 @@ from typing import Any
 import cel
 
 from kdl_local.apiserver.cel_functions import new_context, unknown_functions
-from kdl_local.apiserver.fields import FieldError, child
+from kdl_local.apiserver.fields import OMITTED, FieldError, child
 from kdl_local.apiserver.types import Object
 
 _MACRO_VARIABLE = re.compile(r"\.(?:all|exists|exists_one|map|filter)\(\s*([A-Za-z_]\w*)\s*,")
@@ -73,8 +73,9 @@ class Rule:
         """Whether an identifier may be an escaped name: all of those have two underscores."""
         return "__" in self.text or (self.message_expression is not None and "__" in self.message_expression.source)
 
-    def error(self, path: str, kind: str, context: cel.Context) -> FieldError:
-        """What the API server answers when the rule does not hold."""
+    def error(self, path: str, value: Any, context: cel.Context) -> FieldError:
+        """What the API server answers when the rule does not hold of the value; only scalars are quoted."""
+        shown = OMITTED if isinstance(value, dict | list) else value
         detail = self._expressed(context) or self.message or f"failed rule: {self.text}"
         where = _joined(path, self.field_path)
         match self.reason:
@@ -83,8 +84,8 @@ class Rule:
             case "FieldValueRequired":
                 return FieldError.required(where, detail)
             case "FieldValueDuplicate":
-                return FieldError.duplicate(where, kind)
-        return FieldError.invalid(where, kind, detail)
+                return FieldError.duplicate(where, shown)
+        return FieldError.invalid(where, shown, detail)
 
     def _expressed(self, context: cel.Context) -> str:
         """The value of the message expression; empty when it fails, so that ``message`` is used instead."""
@@ -134,13 +135,19 @@ def _check_fields(text: str, schema: Mapping[str, Any], root: bool) -> None:
     for match in _SELF_CHAIN.finditer(text):
         current: Any = schema
         for name in match[1].split(".")[1:]:
-            properties = current.get("properties") if isinstance(current, Mapping) else None
-            if not properties or current.get("x-kubernetes-preserve-unknown-fields"):
+            if not isinstance(current, Mapping) or not _has_only_properties(current):
                 break
+            properties = current.get("properties") or {}
             known = {escape(key): value for key, value in properties.items()}
             if name not in known:
                 raise RuleError(f"compilation failed: undefined field '{name}'")
             current = known[name]
+
+
+def _has_only_properties(schema: Mapping[str, Any]) -> bool:
+    """Whether what the schema declares is all that there is to select from a value."""
+    open_ended = schema.get("additionalProperties") or schema.get("x-kubernetes-preserve-unknown-fields")
+    return schema.get("type", "object") == "object" and not open_ended
 
 
 @dataclass(slots=True)
@@ -192,7 +199,7 @@ class RuleNode:
                 _bind_old(context, self._visible(old), optional=optional)
             for rule in rules:
                 if rule.optional_old_self == optional:
-                    errors.extend(_evaluate_rule(rule, context, path, kind))
+                    errors.extend(_evaluate_rule(rule, context, path, value, kind))
 
     def _visible(self, value: Any) -> Any:
         """The value as rules see it: of the root's metadata only the names; property names as identifiers."""
@@ -218,7 +225,7 @@ def _bind_old(context: cel.Context, old: Any, *, optional: bool) -> None:
         context.add_variable("oldSelf", cel.OptionalValue.none() if old is None else cel.OptionalValue.of(old))
 
 
-def _evaluate_rule(rule: Rule, context: cel.Context, path: str, kind: str) -> list[FieldError]:
+def _evaluate_rule(rule: Rule, context: cel.Context, path: str, value: Any, kind: str) -> list[FieldError]:
     name = rule.message or rule.text
     try:
         result = rule.program.execute(context)
@@ -231,7 +238,7 @@ def _evaluate_rule(rule: Rule, context: cel.Context, path: str, kind: str) -> li
         return [FieldError.invalid(path, kind, f"no such key: {error.args[0]} evaluating rule: {name}")]
     except (ArithmeticError, LookupError, RuntimeError, ValueError) as error:
         return [FieldError.invalid(path, kind, f"{error} evaluating rule: {name}")]
-    return [] if result is True else [rule.error(path, kind, context)]
+    return [] if result is True else [rule.error(path, value, context)]
 
 
 def _escaped(value: Any, schema: Mapping[str, Any]) -> Any:

@@ -45,6 +45,9 @@ def delete_options(body: Mapping[str, Any]) -> DeleteOptions:
         errors.append(FieldError.invalid("propagationPolicy", policy, "orphanDependents excludes it: set one of them"))
     if policy and policy not in PROPAGATION_POLICIES:
         errors.append(FieldError.not_supported("propagationPolicy", policy, PROPAGATION_POLICIES))
+    dry_run = body.get("dryRun") or []
+    if dry_run not in ([], ["All"]):
+        errors.append(FieldError.not_supported("dryRun", dry_run, ("All",)))
     if errors:
         raise invalid_object(_OPTIONS, "", errors)
     if orphan is not None:
@@ -54,7 +57,7 @@ def delete_options(body: Mapping[str, Any]) -> DeleteOptions:
         propagation=policy,
         uid=preconditions.get("uid") or "",
         resource_version=preconditions.get("resourceVersion") or "",
-        dry_run=bool(body.get("dryRun")),
+        dry_run=bool(dry_run),
     )
 
 

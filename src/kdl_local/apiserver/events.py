@@ -26,6 +26,8 @@ _CORE_TO_NEW = {
 }
 _NEW_TO_CORE = {new: core for core, new in _CORE_TO_NEW.items()}
 _NOTE_MAX, _REASON_MAX = 1024, 128
+# The real server checks the stored shape, and names its fields.
+_REFUSED_AS = {"regarding": "involvedObject", "note": "message"}
 
 CORE_FIELDS = {
     **{
@@ -77,7 +79,7 @@ def event_errors(event: Object, old: Object | None) -> list[FieldError]:
     """The new API is stricter than the old one, on a create; an update may only add to the series."""
     if old is not None:
         return [
-            FieldError.invalid(name, event.get(name), "field is immutable")
+            FieldError.invalid(_REFUSED_AS.get(name, name), event.get(name), "field is immutable")
             for name in ("regarding", "reason", "note", "reportingController", "reportingInstance", "type", "action")
             if event.get(name) != old.get(name)
         ]

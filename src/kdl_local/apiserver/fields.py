@@ -35,6 +35,9 @@ _WORDS = {
     ErrorType.TOO_MANY: "Too many",
     ErrorType.TYPE_INVALID: "Invalid value",
 }
+OMITTED = object()
+"""As the value of an error: the message does not quote any."""
+
 _WITHOUT_VALUE = frozenset({ErrorType.REQUIRED, ErrorType.FORBIDDEN, ErrorType.TOO_LONG})
 
 
@@ -56,7 +59,7 @@ class FieldError:
     def body(self) -> str:
         """The text without the path, as it appears in a cause."""
         text = _WORDS[self.type]
-        if self.type not in _WITHOUT_VALUE:
+        if self.type not in _WITHOUT_VALUE and self.value is not OMITTED:
             text += f": {json_text(self.value)}"
         return f"{text}: {self.detail}" if self.detail else text
 

@@ -79,7 +79,7 @@ async def pod_log(request: Request, pod: Mapping[str, Any], provider: LogProvide
     """The answer to ``GET pods/x/log``."""
     options = log_options(request, pod)
     if not (pod.get("spec") or {}).get("nodeName"):
-        raise BadRequest(f"pod {pod['metadata']['name']} does not have a host assigned")
+        return Response(204)
     if provider is None:
         raise BadRequest("this server has no node that keeps logs")
     return Response(200, await provider(pod, options), TEXT)

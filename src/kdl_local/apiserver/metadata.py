@@ -5,7 +5,7 @@ from typing import Any
 
 from kdl_local.apiserver.fields import FieldError
 from kdl_local.apiserver.names import dns_subdomain, label_value, qualified_name
-from kdl_local.apiserver.statuses import undecodable
+from kdl_local.apiserver.statuses import Undecodable
 from kdl_local.apiserver.types import Object, ResourceType
 from kdl_runtime.types import Resource
 
@@ -14,6 +14,9 @@ ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
 _STANDARD_FINALIZERS = frozenset({ORPHAN, FOREGROUND, "kubernetes"})
 _STRINGS = ("name", "generateName", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
+_FIELDS = frozenset(
+    {*_STRINGS, "generation", "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers"}
+)
 _OWNER_FIELDS = ("apiVersion", "kind", "name", "uid")
 _EMPTY_IS_ABSENT = ("labels", "annotations", "finalizers", "ownerReferences")
 
@@ -28,7 +31,7 @@ def check_shape(resource: Resource, obj: Object) -> None:
     if meta is None:
         meta = {}
     if not isinstance(meta, dict):
-        raise undecodable(resource, "metadata must be an object")
+        raise Undecodable(resource, "metadata must be an object")
     meta = {key: value for key, value in meta.items() if value is not None}
     for name in ("selfLink", "managedFields"):
         meta.pop(name, None)
@@ -48,9 +51,17 @@ def check_shape(resource: Resource, obj: Object) -> None:
     obj["metadata"] = meta
 
 
+def prune(obj: Object) -> list[str]:
+    """Drops the fields that ``ObjectMeta`` does not have, in place; returns their paths."""
+    unknown = [name for name in obj["metadata"] if name not in _FIELDS]
+    for name in unknown:
+        del obj["metadata"][name]
+    return [f"metadata.{name}" for name in unknown]
+
+
 def _expect(resource: Resource, path: str, holds: bool, shape: str) -> None:
     if not holds:
-        raise undecodable(resource, f"{path} must be {shape}")
+        raise Undecodable(resource, f"{path} must be {shape}")
 
 
 def _is_string_map(value: Any) -> bool:
@@ -118,11 +129,12 @@ def _annotation_errors(annotations: Mapping[str, str]) -> list[FieldError]:
 
 def _finalizer_errors(finalizers: list[str] | tuple[str, ...]) -> list[FieldError]:
     errors = []
-    for item in finalizers:
-        errors += [FieldError.invalid("metadata.finalizers", item, text) for text in qualified_name(item)]
+    for index, item in enumerate(finalizers):
+        path = f"metadata.finalizers[{index}]"
+        errors += [FieldError.invalid(path, item, text) for text in qualified_name(item)]
         if "/" not in item and item not in _STANDARD_FINALIZERS:
             text = "name is neither a standard finalizer name nor is it fully qualified"
-            errors.append(FieldError.invalid("metadata.finalizers", item, text))
+            errors.append(FieldError.invalid(path, item, text))
     if ORPHAN in finalizers and FOREGROUND in finalizers:
         text = f"finalizer {ORPHAN} and {FOREGROUND} cannot be both set"
         errors.append(FieldError.invalid("metadata.finalizers", list(finalizers), text))
@@ -131,14 +143,13 @@ def _finalizer_errors(finalizers: list[str] | tuple[str, ...]) -> list[FieldErro
 
 def _owner_errors(owners: list[dict[str, Any]] | tuple[dict[str, Any], ...]) -> list[FieldError]:
     errors = []
-    for index, owner in enumerate(owners):
-        path = f"metadata.ownerReferences[{index}]"
+    for owner in owners:
         errors += [
-            FieldError.invalid(f"{path}.{name}", "", "must not be empty")
+            FieldError.invalid(f"metadata.ownerReferences.{name}", "", "must not be empty")
             for name in _OWNER_FIELDS
             if not owner.get(name)
         ]
-    controllers = [str(owner.get("name")) for owner in owners if owner.get("controller")]
+    controllers = [f"{owner.get('kind')}/{owner.get('name')}" for owner in owners if owner.get("controller")]
     if len(controllers) > 1:
         text = (
             "Only one reference can have Controller set to true. "

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from kdl_runtime.errors import NotAcceptable
 
-_JSON_TYPES = frozenset({"application/json", "*/*", "application/*"})
+_JSON_TYPES = frozenset({"application/json", "*/*"})
 _YAML = "application/yaml"
 _META_VERSIONS = {"Table": ("v1", "v1beta1"), "PartialObjectMetadata": ("v1",), "PartialObjectMetadataList": ("v1",)}
 

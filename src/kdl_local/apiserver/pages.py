@@ -52,7 +52,8 @@ class Page:
 
 
 def list_options(request: Request) -> ListOptions:
-    """From the query. Raises Invalid for combinations that the API excludes."""
+    """From the query. Raises Invalid and BadRequest for what the API excludes."""
+    request.number("timeoutSeconds")
     options = ListOptions(
         limit=request.number("limit") or 0,
         continue_=request.param("continue"),
@@ -60,8 +61,12 @@ def list_options(request: Request) -> ListOptions:
         match=request.param("resourceVersionMatch"),
     )
     errors = _match_errors(options)
+    if "sendInitialEvents" in request.query:
+        errors.append(FieldError.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
     if errors:
         raise invalid_object(_LIST_OPTIONS, "", errors)
+    if options.continue_ and options.resource_version not in ("", "0"):
+        raise BadRequest("specifying resource version is not allowed when using continue")
     return options
 
 
@@ -92,7 +97,7 @@ def parse_revision(text: str) -> int:
 def too_large(asked: int, current: int) -> Timeout:
     """The client has seen a later state than this server knows: it should come back in a second."""
     return Timeout(
-        f"Too large resource version: {asked}, current: {current}",
+        f"Timeout: Too large resource version: {asked}, current: {current}",
         details={"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]},
         retry_after=1,
     )
@@ -145,4 +150,6 @@ def _parse_token(text: str) -> tuple[int, ObjectKey]:
         namespace, name = token["start"]
         return int(token["rv"]), ObjectKey(str(namespace), str(name))
     except (binascii.Error, DecodeError, KeyError, TypeError, ValueError):
-        raise BadRequest("continue key is not valid: use the one that the last page gave") from None
+        raise BadRequest(
+            "invalid continue token: continue key is not valid: use the one that the last page gave"
+        ) from None

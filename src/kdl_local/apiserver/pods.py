@@ -17,7 +17,7 @@ from kdl_runtime.types import GroupVersionKind, Resource
 PODS = Resource("", "v1", "Pod", "pods")
 _BINDING = GroupVersionKind("", "v1", "Binding")
 _BINDINGS = Resource("", "v1", "Binding", "pods/binding")
-_SCHEDULED = "PodScheduled"
+_SCHEDULED, _DISRUPTION = "PodScheduled", "DisruptionTarget"
 
 
 def bound(pod: Object, binding: Mapping[str, Any], now: datetime) -> Object:
@@ -56,6 +56,23 @@ def _node(binding: Mapping[str, Any], pod_name: str) -> str:
     if not target.get("name"):
         raise invalid_object(_BINDING, pod_name, [FieldError.required("target.name")])
     return str(target["name"])
+
+
+def disrupted(pod: Object, now: datetime) -> Object:
+    """A fresh pod with the condition that tells its controllers that it did not fail by itself."""
+    changed: Object = copy_json(pod)
+    status = changed.setdefault("status", {})
+    conditions = [item for item in status.get("conditions") or () if item.get("type") != _DISRUPTION]
+    condition = {
+        "type": _DISRUPTION,
+        "status": "True",
+        "lastProbeTime": None,
+        "lastTransitionTime": format_time(now),
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+    }
+    status["conditions"] = [*conditions, condition]
+    return changed
 
 
 def eviction(name: str, body: Mapping[str, Any], *, dry_run: bool) -> DeleteOptions:

@@ -9,7 +9,7 @@ from kdl_local.apiserver.admission import admit_create, admit_delete
 from kdl_local.apiserver.deletion import DeleteOptions
 from kdl_local.apiserver.fields import FieldError, invalid_object
 from kdl_local.apiserver.identity import Identities
-from kdl_local.apiserver.statuses import already_exists, conflict, not_found, undecodable
+from kdl_local.apiserver.statuses import Undecodable, already_exists, conflict, forbidden, not_found
 from kdl_local.apiserver.storage import Collection, Entry, Store
 from kdl_local.apiserver.types import Object, ResourceType
 from kdl_runtime.clock import Clock
@@ -78,6 +78,9 @@ class Registry:
         """Stores a new object; takes ``obj`` over. Its namespace is in its metadata."""
         check_type(type_, obj)
         meta = obj["metadata"]
+        if "create" not in type_.verbs:
+            why = "create not allowed while custom resource definition is terminating"
+            raise forbidden(type_.resource, meta.get("name", ""), why)
         if meta.get("resourceVersion"):
             raise BadRequest("resourceVersion should not be set on objects to be created")
         collection = self.collection(type_)
@@ -189,17 +192,20 @@ class Registry:
         if version in ("", "0"):
             if not (type_.unconditional_update or options.unconditional):
                 error = FieldError.invalid("metadata.resourceVersion", 0, "must be specified for an update")
-                raise invalid_object(type_.gvk, name, [error])
+                # The real server names the plural in place of the kind here.
+                raise invalid_object(type_.gvk._replace(kind=type_.resource.plural), name, [error])
         elif version != before["resourceVersion"]:
             raise conflict(type_.resource, name)
 
     def _drop_unknown(self, type_: ResourceType, obj: Object, options: WriteOptions) -> None:
         unknown = type_.schema.prune(obj) if type_.schema else []
+        if type_.custom:
+            unknown += metadata.prune(obj)
         if not unknown:
             return
         texts = [f'unknown field "{path}"' for path in unknown]
         if options.field_validation == "Strict":
-            raise undecodable(type_.resource, f"strict decoding error: {', '.join(texts)}")
+            raise Undecodable(type_.resource, f"strict decoding error: {', '.join(texts)}")
         if options.field_validation == "Warn":
             for text in texts:
                 options.warn(text)
@@ -234,9 +240,13 @@ def check_type(type_: ResourceType, obj: Object) -> None:
     """BadRequest unless the object says that it is of this type; an absent kind or version is filled in."""
     resource = type_.resource
     kind, api_version = obj.setdefault("kind", resource.kind), obj.setdefault("apiVersion", resource.api_version)
+    if type_.custom and kind != resource.kind and api_version == resource.api_version:
+        error = FieldError.invalid("kind", kind, f"must be {resource.kind}")
+        name = str((obj.get("metadata") or {}).get("name", ""))
+        raise invalid_object(resource.gvk._replace(kind=str(kind)), name, [error])
     if kind != resource.kind or (kind and parse_api_version(str(api_version))[0] != resource.group):
         raise BadRequest(
-            f"{kind} in version {str(api_version)!r} cannot be handled as a {resource.kind}: "
+            f'{kind} in version "{parse_api_version(str(api_version))[1]}" cannot be handled as a {resource.kind}: '
             f"write apiVersion {resource.api_version} and kind {resource.kind}"
         )
     if api_version != resource.api_version:

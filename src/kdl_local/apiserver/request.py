@@ -8,7 +8,6 @@ from kdl_runtime.codec.json import encode
 from kdl_runtime.errors import ApiError, BadRequest
 
 JSON = "application/json"
-JSON_STREAM = "application/json;stream=watch"
 TEXT = "text/plain"
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})

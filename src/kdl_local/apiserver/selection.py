@@ -24,8 +24,12 @@ class Selection:
 
     def __post_init__(self) -> None:
         for requirement in self.fields.requirements:
-            if not self.type.selects(requirement.field):
-                raise BadRequest(f"field label not supported: {requirement.field}")
+            label = requirement.field
+            if self.type.selects(label):
+                continue
+            if self.type.custom or self.type.selectable_fields:
+                raise BadRequest(f"field label not supported: {label}")
+            raise BadRequest(f'"{label}" is not a known field selector: only "metadata.name", "metadata.namespace"')
 
     @classmethod
     def parse(cls, type_: ResourceType, namespace: str, label_selector: str, field_selector: str) -> "Selection":

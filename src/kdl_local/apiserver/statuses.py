@@ -49,10 +49,13 @@ def method_not_allowed() -> MethodNotAllowed:
     return MethodNotAllowed("the server does not allow this method on the requested resource")
 
 
-def undecodable(resource: Resource, why: str) -> BadRequest:
-    """The body is not an object of the type that is served under the path."""
-    version, kind = resource.version, resource.kind
-    return BadRequest(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
+class Undecodable(BadRequest):
+    """The body is not an object of the type that is served under the path; ``why`` is the reason alone."""
+
+    def __init__(self, resource: Resource, why: str) -> None:
+        version, kind = resource.version, resource.kind
+        super().__init__(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
+        self.why = why
 
 
 def success(resource: Resource, name: str, uid: str = "") -> dict[str, Any]:

@@ -6,7 +6,7 @@ from kdl_local.apiserver.bodies import decode_object
 from kdl_local.apiserver.logs import LogProvider, pod_log
 from kdl_local.apiserver.negotiation import negotiate
 from kdl_local.apiserver.patches import read_patch
-from kdl_local.apiserver.pods import bound, eviction
+from kdl_local.apiserver.pods import bound, disrupted, eviction
 from kdl_local.apiserver.registry import Registry, WriteOptions
 from kdl_local.apiserver.rendering import respond
 from kdl_local.apiserver.request import Response
@@ -80,6 +80,10 @@ class Subresources:
 
     def _evict(self, call: Call) -> Response:
         options = eviction(call.route.name, decode_object(call.request), dry_run=call.dry_run)
+        if not options.dry_run:
+            now = self._clock.now()
+            status = WriteOptions(subresource="status", unconditional=True)
+            self._registry.update(call.type, call.key, lambda pod: disrupted(pod, now), status)
         self._registry.delete(call.type, call.key, options)
         return Response(201, encode(_SUCCESS))
 

@@ -12,22 +12,23 @@ from kdl_local.apiserver.pages import Page, list_options, read_page
 from kdl_local.apiserver.patches import read_patch
 from kdl_local.apiserver.registry import Registry, WriteOptions, check_namespace, check_type
 from kdl_local.apiserver.rendering import View, respond
-from kdl_local.apiserver.request import JSON_STREAM, Request, Response
+from kdl_local.apiserver.request import Request, Response
 from kdl_local.apiserver.routes import Route
 from kdl_local.apiserver.selection import Selection
-from kdl_local.apiserver.statuses import method_not_allowed, success
+from kdl_local.apiserver.statuses import Undecodable, method_not_allowed, success
 from kdl_local.apiserver.storage import Entry
-from kdl_local.apiserver.types import ResourceType
+from kdl_local.apiserver.types import Object, ResourceType
 from kdl_local.apiserver.watches import WatchStream, watch_options
 from kdl_runtime.clock import Clock
 from kdl_runtime.codec.json import encode
-from kdl_runtime.codec.selectors import FieldRequirement, FieldSelector
-from kdl_runtime.errors import NotFound
+from kdl_runtime.errors import BadRequest, Invalid, NotFound
 from kdl_runtime.types import GroupVersionKind, ObjectKey
 
 # Answers to the deletion of these are the object itself, as in the real API, not a Status.
 _RETURNED_WHEN_DELETED = frozenset({"pods", "services", "persistentvolumeclaims", "serviceaccounts", "podtemplates"})
-_VALIDATIONS = ("", "Ignore", "Warn", "Strict")
+_VALIDATIONS = ("", "Ignore", "Strict", "Warn")
+_META = GroupVersionKind("meta.k8s.io", "v1", "")
+_OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions", "DELETE": "DeleteOptions"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +45,15 @@ class Call:
 
     @property
     def dry_run(self) -> bool:
-        return is_dry_run(self.request, self.type.gvk)
+        """Whether ``dryRun=All`` was given; Invalid for any other value."""
+        values = self.request.query.get("dryRun") or []
+        if set(values) - {"All"}:
+            raise self.invalid_options(FieldError.not_supported("dryRun", values, ("All",)))
+        return bool(values)
 
-
-def is_dry_run(request: Request, gvk: GroupVersionKind) -> bool:
-    """Whether ``dryRun=All`` was given; Invalid for any other value."""
-    value = request.param("dryRun")
-    if value not in ("", "All"):
-        raise invalid_object(gvk, "", [FieldError.not_supported("dryRun", value, ("All",))])
-    return bool(value)
+    def invalid_options(self, error: FieldError) -> Invalid:
+        """The refusal of an option of this request."""
+        return invalid_object(_META._replace(kind=_OPTIONS[self.request.method]), "", [error])
 
 
 class Warnings(list[str]):
@@ -67,8 +68,7 @@ def write_options(call: Call, subresource: str = "", *, unconditional: bool = Fa
     """From the query. Unknown fields are warned of unless ``fieldValidation`` says otherwise, as in the real API."""
     validation = call.request.param("fieldValidation")
     if validation not in _VALIDATIONS:
-        error = FieldError.not_supported("fieldValidation", validation, _VALIDATIONS)
-        raise invalid_object(GroupVersionKind("meta.k8s.io", "v1", "CreateOptions"), "", [error])
+        raise call.invalid_options(FieldError.not_supported("fieldValidation", validation, _VALIDATIONS))
     warnings = Warnings()
     options = WriteOptions(call.dry_run, validation or "Warn", subresource, unconditional, warnings.add)
     return options, warnings
@@ -95,13 +95,13 @@ class Verbs:
         options = watch_options(call.request, timeout, bookmark_interval)
         collection = self._registry.collection(call.type)
         stream = WatchStream(self._registry.store, collection, _selection(call), view, options)
-        return Response(200, stream.lines(fault), JSON_STREAM)
+        return Response(200, stream.lines(fault))
 
     def create(self, call: Call) -> Response:
         view = self._view(call)
         if call.type.namespaced and not call.route.namespace:
             raise method_not_allowed()
-        obj = decode_object(call.request)
+        obj = _stated(call)
         check_type(call.type, obj)
         check_namespace(call.type, call.route.namespace, obj)
         options, warnings = write_options(call)
@@ -110,7 +110,7 @@ class Verbs:
 
     def update(self, call: Call, subresource: str = "") -> Response:
         view = self._view(call)
-        obj = decode_object(call.request)
+        obj = _stated(call)
         options, warnings = write_options(call, subresource)
         existed = self._registry.collection(call.type).get(call.key) is not None
         entry = self._registry.update(call.type, call.key, lambda _: obj, options)
@@ -119,8 +119,16 @@ class Verbs:
     def patch(self, call: Call, subresource: str = "") -> Response:
         view = self._view(call)
         change = read_patch(call.request, custom=call.type.custom)
+        if "force" in call.request.query:
+            raise call.invalid_options(FieldError.forbidden("force", "may not be specified for non-apply patch"))
         options, warnings = write_options(call, subresource, unconditional=True)
-        entry = self._registry.update(call.type, call.key, change, options)
+        try:
+            entry = self._registry.update(call.type, call.key, lambda old: _same(call, change(old), old), options)
+        except Undecodable as error:
+            # The body was fine; what it makes of the object is not.
+            text = call.request.body.decode(errors="replace")
+            refusal = FieldError.invalid("patch", text, error.why)
+            raise invalid_object(GroupVersionKind("", "", ""), "", [refusal]) from None
         return respond(view.form, view.one(entry), 200, tuple(warnings))
 
     def delete(self, call: Call) -> Response:
@@ -154,15 +162,29 @@ class Verbs:
         return View(call.type, form, self._clock, call.request.param("includeObject"))
 
 
+def _stated(call: Call) -> Object:
+    """The object in the body. A custom resource has to say what it is."""
+    obj = decode_object(call.request)
+    for field in ("kind", "apiVersion") if call.type.custom else ():
+        if not obj.get(field):
+            raise BadRequest(f"Object '{field[0].upper()}{field[1:]}' is missing in the body of the request")
+    return obj
+
+
+def _same(call: Call, new: Object, old: Object) -> Object:
+    """``new``, if it is still the same object; in a patch, unlike in a PUT, the UID is no precondition."""
+    uid, asked = old["metadata"]["uid"], (new.get("metadata") or {}).get("uid")
+    if asked and asked != uid:
+        error = FieldError.invalid("metadata.uid", asked, "field is immutable")
+        raise invalid_object(call.type.gvk, call.route.name, [error])
+    return new
+
+
 def _selection(call: Call) -> Selection:
     request = call.request
-    selection = Selection.parse(
+    return Selection.parse(
         call.type, call.route.namespace, request.param("labelSelector"), request.param("fieldSelector")
     )
-    if not call.route.name:
-        return selection
-    named = FieldRequirement("metadata.name", call.route.name)
-    return replace(selection, fields=FieldSelector((*selection.fields.requirements, named)))
 
 
 def _delete_options(call: Call) -> DeleteOptions:

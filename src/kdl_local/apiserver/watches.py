@@ -110,9 +110,6 @@ class WatchStream:
         else:
             self._start = options.revision if options.revision else store.revision
             try:
-                if self._start > store.revision:
-                    # The client knows the state of another server, which has lived in this one's place.
-                    raise Expired(f"too large resource version: {self._start} ({store.revision})")
                 collection.history.check(self._start)
             except Expired as error:
                 self._error = error
@@ -145,7 +142,8 @@ class WatchStream:
                 if loop.time() >= bookmark_at:
                     bookmark_at = loop.time() + self._options.bookmark_interval
                     if self._options.bookmarks:
-                        yield self._bookmark(self._store.revision if cursor.caught_up else cursor.revision)
+                        known = self._store.revision if cursor.caught_up else cursor.revision
+                        yield self._bookmark(max(known, self._start))
         if silent < end:
             await asyncio.sleep(end - loop.time())
         elif self._options.bookmarks and fault.drop_after is None:
