@@ -5,17 +5,30 @@ A server without nodes or controllers beside it runs a part of the suite: ``-m '
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from conformance.api import Api
 from conformance.kubectl import Kubectl, binaries
+from conformance.widgets import CRDS as DEFINITIONS
+from conformance.widgets import Widgets, definition, install
 from kdl_local import daemon
+from kdl_runtime.clock import SystemClock
+from kdl_runtime.transport.http import HttpTransport
+from kdl_runtime.transport.kubeconfig import load_config
 
 CRDS = Path(__file__).parents[2] / "deploy" / "crds"
 
-_namespaces = itertools.count()
+_numbers = itertools.count()
+
+
+def unique(prefix: str) -> str:
+    """A name that no other test, worker or run uses."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    return f"{prefix}-{worker}-{os.getpid()}-{next(_numbers)}"
 
 
 @pytest.fixture(scope="session")
@@ -51,8 +64,45 @@ def cluster(request: pytest.FixtureRequest, kubeconfig: Path, cache: Path) -> Ku
 @pytest.fixture
 def kubectl(cluster: Kubectl) -> Iterator[Kubectl]:
     """kubectl in a namespace of its own."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    namespace = f"test-{worker}-{os.getpid()}-{next(_namespaces)}"
+    namespace = unique("test")
     cluster("create", "namespace", namespace)
     yield Kubectl(cluster.binary, cluster.kubeconfig, namespace, cluster.cache)
     cluster("delete", "namespace", namespace, "--wait=false")
+
+
+@pytest.fixture
+async def transport(kubeconfig: Path) -> AsyncIterator[HttpTransport]:
+    transport = HttpTransport(load_config(str(kubeconfig)), SystemClock())
+    try:
+        yield transport
+    finally:
+        await transport.close()
+
+
+@pytest.fixture
+async def api(transport: HttpTransport) -> AsyncIterator[Api]:
+    """Raw requests, with a namespace of the test's own."""
+    api = Api(transport, unique("api"))
+    await api.ok("POST", "/api/v1/namespaces", {"metadata": {"name": api.namespace}})
+    # Pods are refused until their service account is there, which is made by a controller that may not run.
+    await api("POST", api.path("serviceaccounts"), {"metadata": {"name": "default"}})
+    yield api
+    await api("DELETE", f"/api/v1/namespaces/{api.namespace}")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def widget_group(kubeconfig: Path) -> AsyncIterator[str]:
+    """The group of a CRD that is there for all tests of a worker, since it takes a real server a while to serve one."""
+    transport = HttpTransport(load_config(str(kubeconfig)), SystemClock())
+    api, group = Api(transport, "default"), f"{unique('widgets')}.example.com"
+    try:
+        made = await install(api, definition(group))
+        yield group
+        await api("DELETE", f"{DEFINITIONS}/{made['metadata']['name']}")
+    finally:
+        await transport.close()
+
+
+@pytest.fixture
+def widgets(api: Api, widget_group: str) -> Widgets:
+    return Widgets(api, widget_group)
