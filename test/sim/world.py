@@ -1,202 +1,187 @@
 """The operator, an API server, a scheduler and nodes in one process on virtual time, and what goes wrong among them."""
 
 import asyncio
+import functools
 import random
-from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, MutableMapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
+
+from kdl_local.apiserver.crd import resource_types
 from kdl_local.apiserver.faults import FaultRates, RandomFaults
 from kdl_local.apiserver.request import Request
 from kdl_local.apiserver.server import ApiServer
+from kdl_local.apiserver.types import ResourceType
 from kdl_local.controllers.all import run_controllers
 from kdl_local.node.fake import FakeNodeOptions, FakeNodes
 from kdl_local.node.fake_pod import Behaviour
-from kdl_local.resources import PODS
-from kdl_runtime.client.client import Client
+from kdl_local.resources import CRDS, NAMESPACES
 from kdl_runtime.clock import LoopClock
-from kdl_runtime.errors import ApiError, NotFound, TransportError
-from kdl_runtime.manager.manager import Manager, ManagerOptions
-from kdl_runtime.resources.discovery import served
-from kdl_runtime.resources.registry import CRDS
-from kdl_runtime.types import Resource, parse_api_version
-from kdl_testing.direct import DirectTransport
 from kdl_workloads.crds import all_crds
-from kdl_workloads.frameworks.registry import frameworks
-from kdl_workloads.operator import OperatorOptions, build
-from sim.invariants import TERMINAL_PHASES, Invariants, Replica, outcome
-from sim.scenario import Incident, Scenario, SimJob
+from sim.final_rules import FinalRules
+from sim.gateway import Gateway
+from sim.incidents import TEAM, Incidents
+from sim.job_rules import JobRules
+from sim.limit_rules import LimitRules, Troubles
+from sim.observer import OPERATOR, Observer
+from sim.operator_process import OperatorProcess
+from sim.pod_rules import PodRules
+from sim.records import Records, Replica, owner_of
+from sim.scenario import Scenario
+from sim.timeline import Timeline
+from sim.users import Users
 
-OPERATOR = "operator"
-RESTART_PAUSE = 2.0
-"""Seconds until an operator that has ended, or could not start, is started again."""
+START = datetime(2026, 1, 1, tzinfo=UTC)
+SETTLE = 900.0
+"""Seconds after everything has ended until the operator has nothing left to do: silent watches are noticed, series of
+events are closed."""
+QUIET = 3600.0
+FRESH, STALE = 5.0, 600.0
+"""Seconds for which the operator's view may be old, without and with faults of watches."""
 
 
 class World:
-    """One scenario as it plays. ``run`` plays it to its end and returns what became of each job."""
+    """One scenario as it plays. ``timeline.violations`` must stay empty."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, *, keep_timeline: bool = False) -> None:
         self.scenario = scenario
-        self.clock = LoopClock(datetime(2026, 1, 1, tzinfo=UTC))
+        self.clock = LoopClock(START)
         self.rng = random.Random(scenario.seed)
+        self.timeline = Timeline(scenario.seed, self.clock.monotonic, keep_timeline)
+        self.records = Records(self.clock.monotonic, START)
         self.faults = RandomFaults(self.rng, scenario.rates, applies=_by_operator)
         self.server = ApiServer(self.clock, self.rng, faults=self.faults)
         self.direct = self.server.direct
-        self.invariants = Invariants()
-        self.outcomes: dict[str, str] = {}
         self._jobs = {job.name: job for job in scenario.jobs}
-        self._attempts: dict[Replica, list[str]] = defaultdict(list)
         self._nodes = FakeNodes(self.direct, self.clock, FakeNodeOptions(scenario.nodes, behaviour=self._behaviour))
-        self._transport = DirectTransport(self.server, user=OPERATOR)
-        self._operator: asyncio.Task[None] | None = None
-        self._down_until = 0.0
+        self.gateway = Gateway(self.server, self.clock.monotonic, self.timeline)
+        troubles = Troubles(0.0 if scenario.undisturbed else scenario.calm_after)
+        self._operator = OperatorProcess(self.gateway, self.clock, self.rng, troubles)
+        self._users = Users(self.direct, self.clock, self.timeline)
+        self._incidents = Incidents(self.server, self._nodes, self._operator, self.gateway, self.clock, self.timeline)
+        limits = LimitRules(self.records, self.timeline, troubles)
+        pod_rules = PodRules(self.records, self.timeline, FRESH if scenario.undisturbed else STALE)
+        job_rules = JobRules(self.records, self.timeline, limits)
+        self._final = FinalRules(
+            self.direct, self.records, self.timeline, limits, self._users, self._incidents.lost_nodes
+        )
+        self.server.registry.observers.append(Observer(self.records, self.timeline, pod_rules, job_rules))
 
-    async def run(self, until: float) -> None:
-        """Until every job has ended and has been cleaned up, or ``until`` seconds have passed."""
-        for crd in all_crds():
-            self.direct.create(CRDS, crd)
-        async with self._running():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(until):
-                    while len(self.outcomes) < len(self._jobs) or self._unsettled():
-                        await self.clock.sleep(5)
+    @property
+    def outcomes(self) -> dict[str, str]:
+        return {name: self._final.state(job) for name, job in self._jobs.items()}
+
+    async def run(self, limit: float) -> None:
+        """Until everything has ended, or ``limit`` seconds have passed; then what must hold at the end is checked."""
+        _install_crds(self.server)
+        self.direct.create(NAMESPACES, {"metadata": {"name": TEAM}})
+        if self.scenario.strangers:
+            self._users.settle_strangers(self.scenario.jobs[0], self.scenario.strangers)
+        asyncio.get_running_loop().set_exception_handler(self._unhandled)
+        with _captured_logs(self._logged):
+            async with self._running() as plots:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(limit):
+                        await asyncio.gather(*plots)
+                        while self.timeline.violations == [] and self._final.waits_for(self._jobs):
+                            await self.clock.sleep(5)
+                await self._come_to_rest()
+
+    async def _come_to_rest(self) -> None:
+        if self.timeline.violations:
+            return
+        self._final.check(self._jobs)
+        if self.timeline.violations:
+            return
+        await self.clock.sleep(SETTLE)
+        sent = len(self.gateway.sent)
+        await self.clock.sleep(QUIET)
+        self._final.check_quiet(self.gateway.sent[sent:])
 
     @asynccontextmanager
-    async def _running(self) -> AsyncIterator[None]:
-        parts = [
+    async def _running(self) -> AsyncIterator[list["asyncio.Task[None]"]]:
+        """Everything in motion; yields what plays to its end by itself."""
+        scenario = self.scenario
+        parts: list[Coroutine[Any, Any, None]] = [
             run_controllers(self.direct, self.server.types, self.clock, self.rng),
             self._nodes.run(),
-            self._keep_operator(),
-            self._check_pods(),
-            *(self._check_jobs(resource) for resource in self._job_resources()),
-            *(self._submit(job) for job in self.scenario.jobs),
-            *(self._suffer(incident) for incident in self.scenario.incidents),
+            self._operator.run(),
+        ]
+        plots: list[Coroutine[Any, Any, None]] = [
+            *(self._users.use(job) for job in scenario.jobs),
+            *(self._users.occupy(scenario.jobs[conflict.job], conflict) for conflict in scenario.conflicts),
+            *(self._incidents.play(incident) for incident in scenario.incidents),
             self._calm(),
         ]
-        tasks = [asyncio.ensure_future(part) for part in parts]
+        lasting, passing = [asyncio.ensure_future(p) for p in parts], [asyncio.ensure_future(p) for p in plots]
         try:
-            yield
-            for task in tasks:
+            yield passing
+            for task in lasting:
                 if task.done():
                     task.result()
         finally:
-            for task in tasks:
+            for task in (*lasting, *passing):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _job_resources(self) -> list[Resource]:
-        return [f.resource(version) for f in frameworks().values() for version in f.conventions]
-
-    def _unsettled(self) -> bool:
-        """Whether a pod of a finished job still waits for the operator, or a job for its time to live."""
-        if any("kdl.io/outcome" in (p["metadata"].get("finalizers") or ()) for p in self.direct.list(PODS)):
-            return True
-        jobs = (job for resource in self._job_resources() for job in self.direct.list(resource))
-        return any("ttlSecondsAfterFinished" in self._jobs[job["metadata"]["name"]].policy for job in jobs)
-
-    # ---- the operator
-
-    async def _keep_operator(self) -> None:
-        while True:
-            self._operator = asyncio.ensure_future(self._operate())
-            with suppress(asyncio.CancelledError, ApiError, TransportError, TimeoutError):
-                await asyncio.shield(self._operator)
-            if (current := asyncio.current_task()) is not None and current.cancelling():
-                self._operator.cancel()
-                await asyncio.gather(self._operator, return_exceptions=True)
-                return
-            await self.clock.sleep(max(RESTART_PAUSE, self._down_until - self.clock.monotonic()))
-
-    async def _operate(self) -> None:
-        self._transport = DirectTransport(self.server, user=OPERATOR)
-        client = Client(self._transport, self.clock)
-        options = ManagerOptions("0", "0", graceful_shutdown_timeout=0)
-        manager = Manager(client, options, self.clock, self.rng)
-        build(manager, OperatorOptions(), await served(client))
-        await manager.start()
-
-    # ---- jobs, pods and what they do
-
-    async def _submit(self, job: SimJob) -> None:
-        await self.clock.sleep(job.submitted)
-        group, version = parse_api_version(job.api_version)
-        plural = f"{job.kind.lower()}s"
-        self.direct.create(Resource(group, version, job.kind, plural), job.manifest)
-
-    def _behaviour(self, pod: Mapping[str, Any]) -> Behaviour:
-        replica = Replica.of(pod)
-        if replica is None:
-            return Behaviour()
-        uid = pod["metadata"]["uid"]
-        attempts = self._attempts[replica]
-        if uid not in attempts:
-            attempts.append(uid)
-        owner = next(ref["name"] for ref in pod["metadata"]["ownerReferences"] if ref.get("controller"))
-        roles = {role.lower(): replicas for role, replicas in self._jobs[owner].replicas.items()}
-        plan = roles[replica.role][replica.index]
-        exit_codes = plan.exit_codes_from(attempts.index(uid))
-        return Behaviour(start_after=1.0, run_seconds=plan.seconds, exit_codes=exit_codes, stop_after=0.5)
-
-    # ---- what goes wrong
-
-    async def _suffer(self, incident: Incident) -> None:
-        await self.clock.sleep(incident.at)
-        match incident.kind:
-            case "operator":
-                self._kill_operator()
-            case "sweep":
-                self._down_until = self.clock.monotonic() + incident.span
-                self._kill_operator()
-                await self.clock.sleep(incident.span * 0.9)
-                for pod in self.direct.list(PODS):
-                    if pod["status"].get("phase") in TERMINAL_PHASES:
-                        self._delete_pod(pod)
-            case "api":
-                transport = self._transport
-                transport.sever()
-                await self.clock.sleep(incident.span)
-                transport.heal()
-            case "node":
-                name = self._nodes.names[incident.target % len(self._nodes.names)]
-                self._nodes.lose(name)
-                await self.clock.sleep(60 + incident.span)
-                self._nodes.recover(name)
-            case "pod":
-                pods = self.direct.list(PODS)
-                if pods:
-                    self._delete_pod(pods[incident.target % len(pods)])
-
-    def _kill_operator(self) -> None:
-        """As kill -9 does: what it had asked for stays done, and it learns of nothing any more."""
-        self._transport.sever()
-        if self._operator is not None:
-            self._operator.cancel()
-
-    def _delete_pod(self, pod: Mapping[str, Any]) -> None:
-        meta = pod["metadata"]
-        with suppress(NotFound):
-            self.direct.delete(PODS, meta["namespace"], meta["name"], grace_period_seconds=0)
+            await asyncio.gather(*lasting, *passing, return_exceptions=True)
 
     async def _calm(self) -> None:
         await self.clock.sleep(self.scenario.calm_after)
         self.faults.rates = FaultRates()
+        self.timeline.add("incident", "no more faults from now on")
 
-    # ---- what must hold
+    def _behaviour(self, pod: Mapping[str, Any]) -> Behaviour:
+        replica, owner = Replica.of(pod), owner_of(pod)
+        if replica is None or owner is None:
+            return Behaviour()
+        plan = self._jobs[owner["name"]].plan(replica.role, replica.index)
+        exit_codes = plan.exit_codes_after(self.records.runs_failed(replica))
+        return Behaviour(start_after=1.0, run_seconds=plan.seconds, exit_codes=exit_codes, stop_after=0.5)
 
-    async def _check_pods(self) -> None:
-        async with aclosing(self.direct.watch(PODS)) as changes:
-            async for change, pod in changes:
-                self.invariants.pod_changed(change, pod)
+    # ---- what the operator says of itself
 
-    async def _check_jobs(self, resource: Resource) -> None:
-        async with aclosing(self.direct.watch(resource)) as changes:
-            async for change, job in changes:
-                self.invariants.job_changed(change, job)
-                end = outcome(job)
-                if end is not None:
-                    self.outcomes[job["metadata"]["name"]] = end
+    def _logged(self, event: MutableMapping[str, Any]) -> None:
+        level, text = event.get("log_level", ""), str(event.get("event", ""))
+        if level in ("warning", "error", "critical"):
+            details = {key: value for key, value in event.items() if key not in ("log_level", "event", "timestamp")}
+            self.timeline.add("operator log", f"{level}: {text} {details}")
+        error = event.get("exc_info")
+        if level == "error" and isinstance(error, BaseException):
+            self.timeline.violated("operator", f"{text}: {type(error).__name__}: {error}")
+
+    def _unhandled(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.timeline.violated("event loop", f"{context['message']}: {context.get('exception')!r}")
+
+
+@contextmanager
+def _captured_logs(sink: Callable[[MutableMapping[str, Any]], None]) -> Iterator[None]:
+    """Everything that is logged through structlog goes to ``sink`` and nowhere else."""
+
+    def process(_: object, method: str, event: MutableMapping[str, Any]) -> Any:
+        sink({**event, "log_level": method})
+        raise structlog.DropEvent
+
+    processors = structlog.get_config()["processors"]
+    kept = list(processors)
+    processors[:] = [process]
+    try:
+        yield
+    finally:
+        processors[:] = kept
+
+
+@functools.cache
+def _job_types() -> tuple[ResourceType, ...]:
+    """Made once in a process: compiling the schemas takes longer than many a simulation."""
+    server = ApiServer(LoopClock(START), random.Random(0))
+    return tuple(type_ for crd in all_crds() for type_ in resource_types(server.direct.create(CRDS, crd)))
+
+
+def _install_crds(server: ApiServer) -> None:
+    for type_ in _job_types():
+        server.types.add(type_)
 
 
 def _by_operator(request: Request) -> bool:

@@ -1,0 +1,212 @@
+"""The jobs of a simulation: what a user submits, what their programs do, and what the user does to them afterwards."""
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from kdl_runtime.types import Resource, parse_api_version
+from kdl_workloads.framework import KUBEDL, KUBEFLOW, MASTER, WORKER
+
+RETRYABLE, PERMANENT = 138, 1
+"""Exit codes of programs. A node that kills gives 137 or 143, so that the two can be told apart."""
+
+RUNNING, SUSPENDED, GONE = "Running", "Suspended", "Gone"
+SUCCEEDED, FAILED = "Succeeded", "Failed"
+
+
+@dataclass(frozen=True)
+class ReplicaPlan:
+    """What the program of one replica does: each run takes ``seconds`` (None: for ever) and ends with the next of
+    ``exit_codes``, the last of which holds for all further runs, in whichever pod they are."""
+
+    seconds: float | None
+    exit_codes: tuple[int, ...] = (0,)
+
+    def exit_codes_after(self, failures: int) -> tuple[int, ...]:
+        """For a pod that starts when the program has failed so many times already."""
+        return self.exit_codes[min(failures, len(self.exit_codes) - 1) :]
+
+
+@dataclass(frozen=True)
+class UserAction:
+    """``at`` seconds after the job was submitted. ``kind``: delete (``value``: propagation), resubmit (the same, and
+    then once more under the same name), scale (number of Workers), suspend, resume, edit (the image)."""
+
+    at: float
+    kind: str
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class SimJob:
+    """``expected``: how it may end. ``single_failure``: no more than one replica can ever fail."""
+
+    name: str
+    namespace: str
+    api_version: str
+    kind: str
+    submitted: float
+    replicas: dict[str, tuple[ReplicaPlan, ...]]
+    policy: dict[str, Any]
+    restart_policies: dict[str, str]
+    expected: frozenset[str]
+    actions: tuple[UserAction, ...] = ()
+
+    @property
+    def resource(self) -> Resource:
+        group, version = parse_api_version(self.api_version)
+        return Resource(group, version, self.kind, f"{self.kind.lower()}s")
+
+    @property
+    def specs_field(self) -> str:
+        return "pytorchReplicaSpecs" if self.kind == "PyTorchJob" else "xgbReplicaSpecs"
+
+    def plan(self, role: str, index: int) -> ReplicaPlan:
+        """That of a replica; one that was added by scaling out does as the first of its role."""
+        plans = next(plans for name, plans in self.replicas.items() if name.lower() == role.lower())
+        return plans[index] if index < len(plans) else ReplicaPlan(plans[0].seconds)
+
+    def manifest(self) -> dict[str, Any]:
+        """The object as a user would write it."""
+        pytorch = self.kind == "PyTorchJob"
+        container = "pytorch" if pytorch else {KUBEDL: "xgboostjob", KUBEFLOW: "xgboost"}[self.api_version]
+        template = {
+            "spec": {
+                "containers": [{"name": container, "image": "first", "resources": {"requests": {"cpu": "1"}}}],
+                "terminationGracePeriodSeconds": 5,
+            }
+        }
+        specs = {
+            role: {"replicas": len(plans), "restartPolicy": self.restart_policies[role], "template": template}
+            for role, plans in self.replicas.items()
+        }
+        nested = {"runPolicy": self.policy} if self.api_version == KUBEFLOW else self.policy
+        return {
+            "apiVersion": self.api_version,
+            "kind": self.kind,
+            "metadata": {"name": self.name, "namespace": self.namespace},
+            "spec": {**nested, self.specs_field: specs},
+        }
+
+
+@dataclass
+class _Draft:
+    """A job while it is drawn."""
+
+    rng: random.Random
+    api_version: str
+    kind: str
+    replicas: dict[str, tuple[ReplicaPlan, ...]]
+    policy: dict[str, Any]
+    policies: tuple[str, ...] = ("Never", "OnFailure", "ExitCode")
+    expected: str = SUCCEEDED
+
+    @property
+    def workers_decide(self) -> bool:
+        """Whether every worker has to succeed."""
+        return MASTER not in self.replicas or (self.kind, self.api_version) == ("PyTorchJob", KUBEDL)
+
+    def run_for_ever(self) -> None:
+        """The job's result never comes: its Master, or the first worker where there is none, runs on."""
+        role = MASTER if MASTER in self.replicas else WORKER
+        self.replicas[role] = (ReplicaPlan(None), *self.replicas[role][1:])
+
+    def change_worker(self, plan: ReplicaPlan) -> None:
+        """One worker does this. Not the first one if that one is to run for ever."""
+        workers = list(self.replicas[WORKER])
+        first = 1 if MASTER not in self.replicas and len(workers) > 1 else 0
+        workers[self.rng.randrange(first, len(workers))] = plan
+        self.replicas[WORKER] = tuple(workers)
+
+
+def draw_job(rng: random.Random, index: int) -> SimJob:
+    kind = rng.choice(("XGBoostJob", "PyTorchJob"))
+    seconds = rng.uniform(1, 300)
+    replicas = {WORKER: tuple(ReplicaPlan(rng.uniform(0.5, seconds)) for _ in range(rng.randint(1, 4)))}
+    if kind == "XGBoostJob" or rng.random() < 0.75:
+        # The Master ends with the last worker, as masters of real frameworks do.
+        replicas = {MASTER: (ReplicaPlan(seconds + 5),), **replicas}
+    policy: dict[str, Any] = {"cleanPodPolicy": rng.choice(("All", "Running", "None"))}
+    if rng.random() < 0.3:
+        policy["ttlSecondsAfterFinished"] = rng.randint(1, 600)
+    draft = _Draft(rng, rng.choice((KUBEDL, KUBEFLOW)), kind, replicas, policy)
+    _draw_fate(draft, seconds)
+    restart_policies = dict.fromkeys(draft.replicas, rng.choice(draft.policies))
+    actions = _draw_actions(draft) if rng.random() < 0.5 else ()
+    job = SimJob(
+        name=f"job-{index}",
+        namespace="team" if rng.random() < 0.2 else "default",
+        api_version=draft.api_version,
+        kind=kind,
+        submitted=rng.uniform(0, 120),
+        replicas=draft.replicas,
+        policy=draft.policy,
+        restart_policies=restart_policies,
+        expected=frozenset({draft.expected}),
+        actions=actions,
+    )
+    return _with_always(rng, draft, job)
+
+
+def _draw_fate(draft: _Draft, seconds: float) -> None:
+    """What becomes of the job, and what makes it so."""
+    rng = draft.rng
+    match rng.choice(("good", "good", "retry", "permanent", "exhausted", "deadline", "ever")):
+        case "retry":
+            failures = rng.randint(1, 3)
+            draft.policy["backoffLimit"] = failures + rng.randint(0, 1)
+            draft.policies = ("OnFailure", "ExitCode")
+            draft.change_worker(ReplicaPlan(seconds / 8, (*[RETRYABLE] * failures, 0)))
+        case "permanent":
+            draft.policies = ("Never", "ExitCode")
+            draft.run_for_ever()
+            draft.change_worker(ReplicaPlan(min(seconds, 20.0), (PERMANENT,)))
+            draft.expected = FAILED
+        case "exhausted":
+            draft.policy["backoffLimit"] = rng.randint(0, 3)
+            draft.policies = ("OnFailure", "ExitCode", "Always")
+            draft.run_for_ever()
+            draft.change_worker(ReplicaPlan(rng.choice((2.0, 30.0)), (RETRYABLE,)))
+            draft.expected = FAILED
+        case "deadline":
+            draft.policy["activeDeadlineSeconds"] = rng.randint(5, 400)
+            draft.run_for_ever()
+            draft.expected = FAILED
+        case "ever":
+            draft.run_for_ever()
+            draft.expected = RUNNING
+
+
+def _with_always(rng: random.Random, draft: _Draft, job: SimJob) -> SimJob:
+    """Workers that are restarted whatever their exit code only make sense if they never end, and if the Master's end
+    is the job's."""
+    if draft.expected != SUCCEEDED or draft.workers_decide or "backoffLimit" in draft.policy or rng.random() < 0.7:
+        return job
+    replicas = {**job.replicas, WORKER: tuple(ReplicaPlan(None) for _ in job.replicas[WORKER])}
+    policies = {**job.restart_policies, WORKER: "Always"}
+    values = {**vars(job), "replicas": replicas, "restart_policies": policies}
+    return SimJob(**values)
+
+
+def _draw_actions(draft: _Draft) -> tuple[UserAction, ...]:
+    rng = draft.rng
+    kinds = ["delete", "resubmit", "edit"]
+    if draft.api_version == KUBEFLOW:
+        kinds += ["suspend", "suspend"]
+    if draft.expected in (SUCCEEDED, RUNNING) and "backoffLimit" not in draft.policy:
+        # Scaling in could take away the very worker that is to fail.
+        kinds += ["scale", "scale"]
+    start = rng.uniform(0, 200)
+    match rng.choice(kinds):
+        case "scale":
+            return tuple(UserAction(start + 40.0 * i, "scale", rng.randint(1, 6)) for i in range(rng.randint(1, 3)))
+        case "suspend":
+            if rng.random() < 0.2:
+                return (UserAction(start, "suspend"),)
+            pauses = (UserAction(start, "suspend"), UserAction(start + rng.uniform(0.1, 200), "resume"))
+            again = tuple(UserAction(action.at + 300, action.kind) for action in pauses)
+            return pauses + (again if rng.random() < 0.3 else ())
+        case "edit":
+            return (UserAction(start, "edit", "second"),)
+        case kind:
+            return (UserAction(start, kind, rng.choice(("Background", "Foreground"))),)

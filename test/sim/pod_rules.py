@@ -1,0 +1,128 @@
+"""What must hold of pods and services at every write, whoever writes."""
+
+from dataclasses import dataclass, field
+
+from kdl_workloads.dialects.indexes import parse_indexes
+from sim.jobs import SUCCEEDED
+from sim.records import (
+    TERMINAL_PHASES,
+    JobRecord,
+    Object,
+    PodRecord,
+    Records,
+    Replica,
+    image_of,
+    is_held,
+    is_suspended,
+    is_terminating,
+    phase_of,
+    replicas_of,
+)
+from sim.timeline import Timeline
+
+NODE_MEMORY = 10.0
+"""Seconds for which a node that has become ready again may still be taken for a lost one."""
+
+
+@dataclass
+class PodRules:
+    """``lag``: seconds for which the operator's view of the cluster may be old."""
+
+    records: Records
+    timeline: Timeline
+    lag: float
+    succeeded: dict[Replica, str] = field(default_factory=dict)
+
+    def created(self, pod: PodRecord, job: JobRecord | None) -> None:
+        """Pods are made once at a time, never for what is over, and only as the spec wants them."""
+        replica, now = pod.replica, self.records.now()
+        others = [other for other in self.records.pods_of(replica.job_uid) if other.replica == replica]
+        if any(not other.gone and other is not pod for other in others):
+            self._violated(pod, "is created beside another pod of the same replica")
+        if self.succeeded.get(replica, pod.uid) != pod.uid:
+            self._violated(pod, f"runs a replica again that has succeeded in pod {self.succeeded[replica]}")
+        if not is_held(pod.obj):
+            self._violated(pod, "has no finalizer, so its end could be missed")
+        if job is None or job.gone:
+            return
+        specs = list(job.specs_since(now - self.lag))
+        if job.end is not None:
+            self._violated(pod, f"is created although its job has {job.end}")
+        elif all(is_suspended(spec) for spec in specs):
+            self._violated(pod, "is created although its job is suspended")
+        elif all(replica.index >= replicas_of(spec, replica.role) for spec in specs):
+            self._violated(pod, "is created although its job has fewer replicas")
+        elif pod.obj["spec"]["containers"][0]["image"] not in {image_of(spec, replica.role) for spec in specs}:
+            self._violated(pod, "is created with an image that the job no longer has")
+
+    def changed(self, pod: PodRecord, job: JobRecord | None, before: Object) -> None:
+        """A pod is let go only when what it ended with has been kept."""
+        if pod.succeeded:
+            self.succeeded.setdefault(pod.replica, pod.uid)
+        released = is_held(before) and (pod.gone or not is_held(pod.obj))
+        if released and job is not None and not job.gone and job.end is None and job.deleted_at is None:
+            self._released(pod, job)
+
+    def _released(self, pod: PodRecord, job: JobRecord) -> None:
+        replica = pod.replica
+        if any(replica.index >= replicas_of(spec, replica.role) for spec in job.specs_since(pod.born)):
+            return
+        if phase_of(pod.obj) == SUCCEEDED and replica.index not in self._kept(job, replica.role):
+            self._violated(pod, "is let go before its success is in the status of its job")
+        if pod.own_end is not None and not pod.ambiguous and pod.uid not in (job.status.get("countedPods") or ()):
+            self._violated(pod, "is let go before its failure is in the status of its job")
+
+    def deleted_by_operator(self, pod: PodRecord, job: JobRecord | None, before: Object) -> None:
+        """The operator takes a pod away only for a reason, and by force only from a node that is lost."""
+        if is_terminating(before):
+            forced = pod.gone or pod.obj["metadata"].get("deletionGracePeriodSeconds") == 0
+            was_forced = before["metadata"].get("deletionGracePeriodSeconds") == 0
+            if forced and not was_forced and not self._may_be_forced(before):
+                self._violated(pod, "is taken away by force although its node is there")
+            return
+        if not pod.gone and not is_terminating(pod.obj):
+            return
+        if job is None or job.gone or job.deleted_at is not None:
+            return
+        ended = phase_of(before) in TERMINAL_PHASES
+        if job.end is not None:
+            policy = job.policy.get("cleanPodPolicy")
+            known_to_have_ended = pod.ended is not None and pod.ended < self.records.now() - self.lag
+            if policy == "None" or (policy == "Running" and known_to_have_ended):
+                self._violated(pod, f"is deleted although cleanPodPolicy is {policy}")
+            return
+        specs = list(job.specs_since(pod.born))
+        surplus = any(pod.replica.index >= replicas_of(spec, pod.replica.role) for spec in specs)
+        if not (ended or surplus or any(is_suspended(spec) for spec in specs)):
+            self._violated(pod, f"is deleted although it is {phase_of(before)} and its job goes on")
+
+    def _may_be_forced(self, before: Object) -> bool:
+        ready, since = self.records.nodes.get(before["spec"].get("nodeName", ""), (False, 0.0))
+        return phase_of(before) in TERMINAL_PHASES or not ready or self.records.now() - since < NODE_MEMORY
+
+    def service_deleted_by_operator(self, service: Object, job: JobRecord | None) -> None:
+        if job is None or job.gone or job.end is not None or job.deleted_at is not None:
+            return
+        replica = Replica.of(service)
+        specs = list(job.specs_since(self.records.virtual(service["metadata"]["creationTimestamp"])))
+        surplus = replica and any(replica.index >= replicas_of(spec, replica.role) for spec in specs)
+        if not (surplus or any(is_suspended(spec) for spec in specs)):
+            title = f"service {service['metadata']['namespace']}/{service['metadata']['name']}"
+            self.timeline.violated(title, "is deleted although its job goes on")
+
+    def foreign_touched(self, kind: str, obj: Object) -> None:
+        """The operator writes to nothing that is not its own."""
+        meta = obj["metadata"]
+        self.timeline.violated(f"{kind} {meta['namespace']}/{meta['name']}", "belongs to others, and is written to")
+
+    def _kept(self, job: JobRecord, role: str) -> frozenset[int]:
+        return succeeded_indexes(job.status, role)
+
+    def _violated(self, pod: PodRecord, text: str) -> None:
+        self.timeline.violated(pod.title, text)
+
+
+def succeeded_indexes(status: Object, role: str) -> frozenset[int]:
+    roles: Object = status.get("replicaStatuses") or {}
+    found: Object = next((value or {} for name, value in roles.items() if name.lower() == role.lower()), {})
+    return parse_indexes(str(found.get("succeededIndexes") or ""))

@@ -1,0 +1,231 @@
+"""What the API server has ever stored of jobs and pods: the truth that rules compare the operator's doings with."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from kdl_runtime.codec.times import parse_time
+from kdl_workloads.framework import KUBEDL, KUBEFLOW
+from sim.jobs import FAILED, PERMANENT, RETRYABLE, SUCCEEDED
+
+Object = Mapping[str, Any]
+
+FINALIZER = "kdl.io/outcome"
+TERMINAL_PHASES = frozenset({"Succeeded", "Failed"})
+PROGRAM_EXIT_CODES = frozenset({RETRYABLE, PERMANENT})
+_LABEL_PREFIX = {KUBEDL: "", KUBEFLOW: "training.kubeflow.org/"}
+
+
+class Replica(NamedTuple):
+    job_uid: str
+    role: str
+    index: int
+
+    @classmethod
+    def of(cls, child: Object) -> "Replica | None":
+        """The replica that a pod is, by its labels and its controlling owner; None for a pod of somebody else."""
+        owner = owner_of(child)
+        if owner is None or owner["apiVersion"] not in _LABEL_PREFIX:
+            return None
+        prefix, labels = _LABEL_PREFIX[owner["apiVersion"]], child["metadata"].get("labels") or {}
+        return cls(owner["uid"], labels[f"{prefix}replica-type"], int(labels[f"{prefix}replica-index"]))
+
+
+def owner_of(child: Object) -> Object | None:
+    references = child["metadata"].get("ownerReferences") or ()
+    return next((reference for reference in references if reference.get("controller")), None)
+
+
+def is_terminating(obj: Object) -> bool:
+    return "deletionTimestamp" in obj["metadata"]
+
+
+def is_held(pod: Object) -> bool:
+    return FINALIZER in (pod["metadata"].get("finalizers") or ())
+
+
+def phase_of(pod: Object) -> str:
+    return str((pod.get("status") or {}).get("phase") or "Pending")
+
+
+def seconds_between(earlier: str, later: str) -> float:
+    return (parse_time(later) - parse_time(earlier)).total_seconds()
+
+
+@dataclass
+class PodRecord:
+    """``obj`` is the pod as it was last seen; ``born`` and ``ended`` are virtual times."""
+
+    replica: Replica
+    obj: Object
+    born: float
+    gone: bool = False
+    ended: float | None = None
+
+    @property
+    def uid(self) -> str:
+        return str(self.obj["metadata"]["uid"])
+
+    @property
+    def title(self) -> str:
+        meta = self.obj["metadata"]
+        return f"pod {meta['namespace']}/{meta['name']} ({meta['uid'][:8]})"
+
+    @property
+    def succeeded(self) -> bool:
+        return phase_of(self.obj) == "Succeeded"
+
+    @property
+    def restarts(self) -> int:
+        """Restarts of its container by the node."""
+        return sum(status.get("restartCount", 0) for status in self._containers)
+
+    @property
+    def own_end(self) -> Object | None:
+        """How its program ended by itself and for good with a failure, None if it did not."""
+        ends = ((status.get("state") or {}).get("terminated") for status in self._containers)
+        failures = (end for end in ends if end and end["exitCode"] in PROGRAM_EXIT_CODES)
+        return next(failures, None) if phase_of(self.obj) == "Failed" else None
+
+    @property
+    def ambiguous(self) -> bool:
+        """Its failure may be taken for the doing of others: it was disrupted too, or deleted in the same second."""
+        meta, end = self.obj["metadata"], self.own_end
+        conditions = (self.obj.get("status") or {}).get("conditions") or ()
+        if any(item["type"] == "DisruptionTarget" and item["status"] == "True" for item in conditions):
+            return True
+        if end is None or not is_terminating(self.obj):
+            return False
+        grace = meta.get("deletionGracePeriodSeconds") or 0
+        return seconds_between(end["finishedAt"], meta["deletionTimestamp"]) - grace <= 0
+
+    @property
+    def runs_failed(self) -> int:
+        """Runs of its program that are over and failed, also one that the node has not restarted yet."""
+        over = 0
+        for status in self._containers:
+            state = status.get("state") or {}
+            end = state.get("terminated") or ("waiting" in state and (status.get("lastState") or {}).get("terminated"))
+            over += bool(end and end["exitCode"] in PROGRAM_EXIT_CODES)
+        return self.restarts + over
+
+    @property
+    def _containers(self) -> list[Object]:
+        return list((self.obj.get("status") or {}).get("containerStatuses") or ())
+
+
+@dataclass
+class JobRecord:
+    """One incarnation of a job. ``specs``: each spec with the virtual time from which it held."""
+
+    obj: Object
+    born: float
+    specs: list[tuple[float, Object]] = field(default_factory=list)
+    deleted_at: float | None = None
+    gone: bool = False
+    end: str | None = None
+    exhausted_at: float | None = None
+    """Since when the failures of its programs are more than its backoffLimit, beyond doubt."""
+
+    @property
+    def uid(self) -> str:
+        return str(self.obj["metadata"]["uid"])
+
+    @property
+    def name(self) -> str:
+        return str(self.obj["metadata"]["name"])
+
+    @property
+    def title(self) -> str:
+        return f"{self.obj['kind']} {self.obj['metadata']['namespace']}/{self.name} ({self.uid[:8]})"
+
+    @property
+    def status(self) -> Object:
+        return self.obj.get("status") or {}
+
+    @property
+    def policy(self) -> Object:
+        return policy_of(self.obj["spec"])
+
+    @property
+    def ever_suspended(self) -> bool:
+        return any(is_suspended(spec) for _, spec in self.specs)
+
+    def condition(self, type_: str) -> bool:
+        return has_condition(self.status, type_)
+
+    def specs_since(self, at: float) -> Iterator[Object]:
+        """The specs that held at some time from then until now."""
+        for number, (_, spec) in enumerate(self.specs):
+            last = number + 1 == len(self.specs)
+            if last or self.specs[number + 1][0] > at:
+                yield spec
+
+
+@dataclass
+class Records:
+    """Pods and jobs by UID. ``node_ready``: when each node was last seen to become ready or not."""
+
+    now: Callable[[], float]
+    start: datetime
+    pods: dict[str, PodRecord] = field(default_factory=dict)
+    jobs: dict[str, JobRecord] = field(default_factory=dict)
+    nodes: dict[str, tuple[bool, float]] = field(default_factory=dict)
+
+    def pods_of(self, job_uid: str) -> list[PodRecord]:
+        return [pod for pod in self.pods.values() if pod.replica.job_uid == job_uid]
+
+    def virtual(self, stamp: str) -> float:
+        return (parse_time(stamp) - self.start).total_seconds()
+
+    def runs_failed(self, replica: Replica) -> int:
+        return sum(pod.runs_failed for pod in self.pods.values() if pod.replica == replica)
+
+    def failures(self, job: JobRecord) -> tuple[int, int]:
+        """The least and the most failures that may be charged to a job's backoffLimit."""
+        pods = self.pods_of(job.uid)
+        most = sum(self._restarts(job, pod) + (pod.own_end is not None) for pod in pods)
+        doubtful = (pod for pod in pods if pod.ambiguous or not self._always_wanted(job, pod))
+        return most - sum(self._restarts(job, pod) + (pod.own_end is not None) for pod in doubtful), most
+
+    def _restarts(self, job: JobRecord, pod: PodRecord) -> int:
+        return pod.restarts if restart_policy_of(job.obj["spec"], pod.replica.role) in ("Always", "OnFailure") else 0
+
+    def _always_wanted(self, job: JobRecord, pod: PodRecord) -> bool:
+        return all(pod.replica.index < replicas_of(spec, pod.replica.role) for spec in job.specs_since(pod.born))
+
+
+def policy_of(spec: Object) -> Object:
+    policy: Object = spec.get("runPolicy") or spec
+    return policy
+
+
+def is_suspended(spec: Object) -> bool:
+    return bool(policy_of(spec).get("suspend"))
+
+
+def replicas_of(spec: Object, role: str) -> int:
+    return int(_role(spec, role).get("replicas", 1))
+
+
+def restart_policy_of(spec: Object, role: str) -> str:
+    return str(_role(spec, role)["restartPolicy"])
+
+
+def image_of(spec: Object, role: str) -> str:
+    return str(_role(spec, role)["template"]["spec"]["containers"][0]["image"])
+
+
+def _role(spec: Object, role: str) -> Object:
+    roles: Object = spec.get("pytorchReplicaSpecs") or spec.get("xgbReplicaSpecs") or {}
+    return next((value for name, value in roles.items() if name.lower() == role.lower()), {})
+
+
+def has_condition(status: Object, type_: str) -> bool:
+    return any(item["type"] == type_ and item["status"] == "True" for item in status.get("conditions") or ())
+
+
+def outcome_of(status: Object) -> str | None:
+    """``Succeeded``, ``Failed``, or None while the job goes on."""
+    return next((end for end in (SUCCEEDED, FAILED) if has_condition(status, end)), None)
