@@ -125,7 +125,14 @@ async def test_a_rule_on_the_items_of_a_list(widgets: Widgets) -> None:
 async def test_rules_wait_for_the_schema(widgets: Widgets) -> None:
     obj = widgets.new("a", low="x", high=2)
     answer = await widgets.api.refused(422, "Invalid", "POST", widgets.path(), obj)
-    assert ("spec.low", "FieldValueTypeInvalid") in answer.causes
+    assert answer.causes == [("<nil>", "FieldValueInvalid"), ("spec.low", "FieldValueTypeInvalid")]
+    assert "some validation rules were not checked because the object was invalid" in answer.message
+
+
+async def test_rules_are_checked_beside_what_they_do_not_count_on(widgets: Widgets) -> None:
+    obj = widgets.new("a", size=0, low=5, high=2)
+    answer = await widgets.api.refused(422, "Invalid", "POST", widgets.path(), obj)
+    assert answer.causes == [("spec.low", "FieldValueForbidden"), ("spec.size", "FieldValueInvalid")]
 
 
 async def test_a_rule_on_a_change(widgets: Widgets) -> None:

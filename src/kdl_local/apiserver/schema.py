@@ -5,16 +5,25 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kdl_local.apiserver.checks import Path, formatted
-from kdl_local.apiserver.fields import FieldError
+from kdl_local.apiserver.fields import ErrorType, FieldError
 from kdl_local.apiserver.node import Node, compile_schema
 from kdl_local.apiserver.types import Object
 
 _SEGMENT = re.compile(r"[^.\[\]]+")
+_BLOCKING = frozenset(
+    {ErrorType.NOT_SUPPORTED, ErrorType.REQUIRED, ErrorType.TOO_LONG, ErrorType.TOO_MANY, ErrorType.TYPE_INVALID}
+)
+"""Errors after which rules cannot be evaluated; others leave them to be reported as well."""
+_NOT_CHECKED = (
+    "some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation"
+)
 _META_FIELDS = frozenset({"apiVersion", "kind", "metadata"})
 
 
 class StructuralSchema:
-    """A compiled ``openAPIV3Schema``. ``rules``, the CEL rules, see the object after the other checks passed.
+    """A compiled ``openAPIV3Schema``. ``rules``, the CEL rules, see an object in which every field is of
+    the type and size that they count on.
 
     A version without a schema, or with ``x-kubernetes-preserve-unknown-fields`` at its root, keeps every field.
     """
@@ -47,9 +56,11 @@ class StructuralSchema:
         self._root.validate(obj, None, errors)
         if old is not None:
             errors = [error for error in errors if not _unchanged(obj, old, error.path)]
-        if not errors and self._rules is not None:
-            return self._rules(obj, old)
-        return errors
+        if self._rules is None:
+            return errors
+        if any(error.type in _BLOCKING for error in errors):
+            return [*errors, FieldError.invalid("", None, _NOT_CHECKED)]
+        return errors + self._rules(obj, old)
 
 
 def _unchanged(new: Any, old: Any, path: str) -> bool:
