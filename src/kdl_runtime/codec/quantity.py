@@ -118,25 +118,3 @@ def parse_duration(text: str) -> float:
     if not body or position != len(body):
         raise ValueError(f"{text!r} is not a duration: write numbers with the units ns, us, ms, s, m or h, as in 1h30m")
     return sign * float(total)
-
-
-def format_duration(seconds: float) -> str:
-    """As Go prints it, in nanosecond precision: ``1h30m0s``, ``1.5s``, ``100ms``, ``0s``."""
-    nanos = round(Decimal(str(seconds)) * 10**9)
-    sign, nanos = ("-" if nanos < 0 else ""), abs(nanos)
-    if nanos < 10**9:
-        for unit, size in (("ms", 10**6), ("µs", 10**3), ("ns", 1)):
-            if nanos >= size:
-                return f"{sign}{_plain(Decimal(nanos) / size)}{unit}"
-        return "0s"
-    minutes, rest = divmod(nanos, 60 * 10**9)
-    hours, minutes = divmod(minutes, 60)
-    text = f"{_plain(Decimal(rest) / 10**9)}s"
-    if hours or minutes:
-        text = f"{minutes}m{text}"
-    return f"{sign}{hours}h{text}" if hours else sign + text
-
-
-def _plain(value: Decimal) -> str:
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -130,14 +130,6 @@ class Pod(PartialObject, frozen=True, gc=False, rename="camel", omit_defaults=Tr
                 return status.state.terminated
         return None
 
-    @property
-    def finished_at(self) -> datetime | None:
-        """When its last container ended; None if none did."""
-        ends = [
-            _time(container.state.terminated.finished_at) for container in self.containers if container.state.terminated
-        ]
-        return max((end for end in ends if end is not None), default=None)
-
 
 def _time(text: str | None) -> datetime | None:
     return parse_time(text) if text else None

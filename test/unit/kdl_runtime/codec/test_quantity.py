@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from kdl_runtime.codec.quantity import (
     QuantityFormat,
     canonical_quantity,
-    format_duration,
     format_quantity,
     parse_duration,
     parse_quantity,
@@ -114,30 +113,28 @@ def test_canonical_is_a_fixed_point(value: Decimal) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds", "printed"),
+    ("text", "seconds"),
     [
-        ("0", 0.0, "0s"),
-        ("15s", 15.0, "15s"),
-        ("1h30m", 5400.0, "1h30m0s"),
-        ("90m", 5400.0, "1h30m0s"),
-        ("100ms", 0.1, "100ms"),
-        ("1.5h", 5400.0, "1h30m0s"),
-        (".5s", 0.5, "500ms"),
-        ("1.s", 1.0, "1s"),
-        ("-2us", -2e-6, "-2µs"),
-        ("3µs", 3e-6, "3µs"),
-        ("3μs", 3e-6, "3µs"),
-        ("7ns", 7e-9, "7ns"),
-        ("1h0.5s", 3600.5, "1h0m0.5s"),
-        ("+1m", 60.0, "1m0s"),
-        ("100s", 100.0, "1m40s"),
-        ("1s500ms", 1.5, "1.5s"),
+        ("0", 0.0),
+        ("15s", 15.0),
+        ("1h30m", 5400.0),
+        ("90m", 5400.0),
+        ("100ms", 0.1),
+        ("1.5h", 5400.0),
+        (".5s", 0.5),
+        ("1.s", 1.0),
+        ("-2us", -2e-6),
+        ("3µs", 3e-6),
+        ("3μs", 3e-6),
+        ("7ns", 7e-9),
+        ("1h0.5s", 3600.5),
+        ("+1m", 60.0),
+        ("100s", 100.0),
+        ("1s500ms", 1.5),
     ],
 )
-def test_durations(text: str, seconds: float, printed: str) -> None:
+def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == pytest.approx(seconds, rel=1e-12)
-    assert format_duration(seconds) == printed
-    assert parse_duration(printed) == pytest.approx(seconds, rel=1e-12)
 
 
 @pytest.mark.parametrize("text", ["", "1", "s", "1d", "1h 30m", "-", "1hh", ".s", "--1s", "1,5s"])
