@@ -5,7 +5,6 @@
 """
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,6 +19,7 @@ ValidationError = msgspec.ValidationError
 encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 """Compact JSON of dicts, lists, scalars, dataclasses and structs."""
 
+_decoders: dict[type[Any], Callable[[bytes | Raw], Any]] = {}
 _decode_any = msgspec.json.Decoder().decode
 
 
@@ -33,10 +33,12 @@ def decode(data: bytes | Raw | str) -> Any:
     return _decode_any(data)
 
 
-@cache
 def decoder(type_: type[T]) -> Callable[[bytes | Raw], T]:
     """A decoder for a type, built once; fields that the type does not name are skipped without being built."""
-    return msgspec.json.Decoder(type_).decode
+    found = _decoders.get(type_)
+    if found is None:
+        found = _decoders[type_] = msgspec.json.Decoder(type_).decode
+    return found
 
 
 class WatchEvent(msgspec.Struct, frozen=True, gc=False):
