@@ -1,12 +1,12 @@
 """A transport that calls a local API server in the same process: no socket, no thread, no real time."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from kdl_local.apiserver.request import Request, Response, warning_header
-from kdl_local.apiserver.server import ApiServer
 from kdl_runtime.errors import TransportError
 from kdl_runtime.transport.http import HttpRequest, HttpResponse
 
@@ -31,6 +31,12 @@ class DirectStream:
         return b"".join([chunk async for chunk in self.chunks()])
 
 
+class RequestHandler(Protocol):
+    """An ``ApiServer``, or what stands in front of one."""
+
+    def handle(self, request: Request, /) -> Awaitable[Response]: ...
+
+
 class DirectTransport:
     """Transport of one client of one API server.
 
@@ -38,7 +44,7 @@ class DirectTransport:
     open, ends in a TransportError, while what the server had done stays done. ``heal`` undoes it for new requests.
     """
 
-    def __init__(self, server: ApiServer, *, user: str = "system:admin") -> None:
+    def __init__(self, server: RequestHandler, *, user: str = "system:admin") -> None:
         self._server = server
         self._user = user
         self._cut = asyncio.Event()

@@ -2,11 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from kdl_local.apiserver.request import Request, Response
 from kdl_local.apiserver.server import ApiServer
 from kdl_runtime.client.client import Client
 from kdl_runtime.clock import LoopClock
@@ -40,6 +42,13 @@ def on_virtual_time(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[
     return wrapper
 
 
+@dataclass
+class Gateway:
+    """What all operators send their requests to; a test may put a function of its own in the place of the server."""
+
+    handle: Callable[[Request], Awaitable[Response]]
+
+
 class Cluster:
     """The API server with the CRDs of ``served``, and hands that do what the rest of a cluster does. ``rules``: whether
     the CRDs have validation rules; those of others have none."""
@@ -48,6 +57,7 @@ class Cluster:
         self.served = served or (PYTORCH_JOBS,)
         self.clock = LoopClock(START)
         self.server = ApiServer(self.clock, random.Random(1))
+        self.gateway = Gateway(self.server.handle)
         self.direct = self.server.direct
         for resource in self.served:
             definition = crd(frameworks()[resource.kind], resource.api_version)
@@ -130,7 +140,7 @@ class Cluster:
 class Operator:
     def __init__(self, cluster: Cluster, *, build_controllers: bool = True) -> None:
         self.clock = cluster.clock
-        self.transport = DirectTransport(cluster.server)
+        self.transport = DirectTransport(cluster.gateway)
         options = ManagerOptions(metrics_bind_address="0", health_probe_bind_address="0")
         self.manager = Manager(Client(self.transport, self.clock), options, self.clock, random.Random(2))
         self.controllers = build(self.manager, OperatorOptions(), cluster.served) if build_controllers else []

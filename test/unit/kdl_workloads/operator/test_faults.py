@@ -25,7 +25,8 @@ QUOTA = Forbidden(
 
 def refuse(cluster: Cluster, matches: Callable[[Request], bool], error: ApiError, times: int = 10**9) -> list[str]:
     """Answer matching requests with an error; gives the list of paths that were refused, which grows."""
-    handle, refused = cluster.server.handle, []
+    handle = cluster.gateway.handle
+    refused: list[str] = []
 
     async def answer(request: Request) -> Response:
         if matches(request) and len(refused) < times:
@@ -33,7 +34,7 @@ def refuse(cluster: Cluster, matches: Callable[[Request], bool], error: ApiError
             return error_response(error)
         return await handle(request)
 
-    cluster.server.handle = answer  # type: ignore[method-assign]
+    cluster.gateway.handle = answer
     return refused
 
 
@@ -45,7 +46,7 @@ def creates_pod(request: Request) -> bool:
 async def test_a_quota_is_told_and_tried_again_with_a_back_off() -> None:
     cluster = Cluster()
     async with cluster.operator() as operator:
-        handle = cluster.server.handle
+        handle = cluster.gateway.handle
         refused = refuse(cluster, creates_pod, QUOTA)
         cluster.direct.create(PYTORCH_JOBS, pytorch_job())
         await operator.settle()
@@ -54,7 +55,7 @@ async def test_a_quota_is_told_and_tried_again_with_a_back_off() -> None:
         assert "FailedCreatePod" in cluster.events()
         await asyncio.sleep(3600)
         assert 10 < len(refused) < 20
-        cluster.server.handle = handle  # type: ignore[method-assign]
+        cluster.gateway.handle = handle
         await operator.until(lambda: len(cluster.pods()) == 3, seconds=301)
         cluster.run_all()
         await operator.until(lambda: cluster.conditions(PYTORCH_JOBS)[-1] == "Running=True")
@@ -159,7 +160,8 @@ def test_an_operator_that_dies_anywhere_in_a_restart_repeats_nothing(request_num
 
 def died_after(transport: Any, cluster: Cluster, requests: int) -> None:
     """The operator's connection is cut for good after so many of its writes."""
-    handle, seen = cluster.server.handle, []
+    handle = cluster.gateway.handle
+    seen: list[str] = []
 
     async def answer(request: Request) -> Response:
         if request.method != "GET":
@@ -169,7 +171,7 @@ def died_after(transport: Any, cluster: Cluster, requests: int) -> None:
             transport.sever()
         return response
 
-    cluster.server.handle = answer  # type: ignore[method-assign]
+    cluster.gateway.handle = answer
 
 
 @on_virtual_time
@@ -244,8 +246,8 @@ async def test_an_answer_that_is_lost_makes_no_second_pod() -> None:
     """A create whose answer never came ends in AlreadyExists, and the pod is the job's own."""
     cluster = Cluster()
     async with cluster.operator() as operator:
-        seen = set()
-        handle = cluster.server.handle
+        seen: set[str] = set()
+        handle = cluster.gateway.handle
 
         async def answer(request: Request) -> Response:
             response = await handle(request)
@@ -254,7 +256,7 @@ async def test_an_answer_that_is_lost_makes_no_second_pod() -> None:
                 return error_response(ApiError("the answer was lost on its way"))
             return response
 
-        cluster.server.handle = answer  # type: ignore[method-assign]
+        cluster.gateway.handle = answer
         cluster.direct.create(PYTORCH_JOBS, pytorch_job())
         await operator.until(lambda: len(cluster.pods()) == 3)
         await operator.settle()

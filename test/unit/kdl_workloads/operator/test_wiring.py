@@ -102,5 +102,5 @@ async def test_what_is_asked_about_nodes() -> None:
     async def refuse(_request: Request) -> Response:
         return error_response(Forbidden("nodes is forbidden"))
 
-    cluster.server.handle = refuse  # type: ignore[method-assign]
+    cluster.gateway.handle = refuse
     assert await node_states(client, ["up"]) == {"up": NodeState.UNKNOWN}
