@@ -62,6 +62,9 @@ class Watched:
         new = event.new.metadata.resource_version if event.new else ""
         self.told.append((f"{event.type} {event.object.metadata.name}", old, new, event.initial))
 
+    def synced(self) -> bool:
+        return self.informer.synced
+
     async def steps(self, count: int) -> None:
         for _ in range(count):
             for watcher in self.informer._watchers.values():
@@ -86,9 +89,9 @@ def test_lists_and_changes_become_events() -> None:
             event("DELETED", pod("a", 8)),
         ]
         watched = Watched(page(5, pod("a", 1)), [*changes, Silence(2)])
-        assert not watched.informer.synced
+        assert not watched.synced()
         await watched.steps(1)
-        assert watched.informer.synced
+        assert watched.synced()
         await watched.steps(1)
         assert watched.told == [
             ("ADDED a", "", "1", True),
@@ -337,9 +340,9 @@ def test_each_namespace_has_a_watch_of_its_own() -> None:
         )
         first, second = watched.informer._watchers.values()
         await first.step()
-        assert not watched.informer.synced
+        assert not watched.synced()
         await second.step()
-        assert watched.informer.synced
+        assert watched.synced()
         assert [namespace for namespace, _ in watched.client.asked] == ["n1", "n2"]
         assert watched.shown == {"a": "1", "b": "2"}
 

@@ -234,10 +234,10 @@ def test_what_the_sink_raises_leads_to_a_new_list() -> None:
         watcher = Watcher(collection, Broken(), ObjectDecoder(PODS, Projection, metrics.undecodable), environment)
         await watcher.step()
         await watcher.step()
-        assert watcher.state is State.BACK_OFF
+        failed = watcher.state
         assert "a bug" in watcher.liveness.error
         await watcher.step()
-        assert watcher.state is State.LIST
+        assert (failed, watcher.state) == (State.BACK_OFF, State.LIST)
 
     run(main())
 
@@ -286,7 +286,9 @@ def test_raw_bytes_do_not_keep_the_answer_alive() -> None:
         await watcher.step()
 
     run(main())
-    assert [type(item.raw) for item in kept] == [bytes, bytes]
-    assert msgspec.json.decode(kept[1].raw)["metadata"]["name"] == "b"
-    assert kept[0].obj.kind == "Pod"
-    assert kept[0].obj.api_version == "v1"
+    first, second = kept
+    assert type(first.raw) is bytes
+    assert type(second.raw) is bytes
+    assert msgspec.json.decode(second.raw)["metadata"]["name"] == "b"
+    assert first.obj.kind == "Pod"
+    assert first.obj.api_version == "v1"

@@ -132,9 +132,9 @@ async def test_metrics_may_come_later(transport: Any, manual_clock: Any, answer:
     transport.answers = [answer(POD)] * 2
     await client.get(PODS, KEY)
     client.metrics = counted
-    assert client.metrics is counted
     await client.get(PODS, KEY)
     assert counted.requests == [("200", "GET", "k.example")]
+    assert client.metrics is counted
 
 
 async def test_each_warning_is_logged_once(client: Client, transport: Any, answer: Any, stream: Any) -> None:

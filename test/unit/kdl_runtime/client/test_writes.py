@@ -19,7 +19,12 @@ from kdl_runtime.types import ObjectKey
 
 KEY = ObjectKey("n", "a")
 POD = {"metadata": {"name": "a", "namespace": "n"}, "spec": {}}
-STORED = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "n", "uid": "u"}, "spec": {}}
+STORED: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "a", "namespace": "n", "uid": "u"},
+    "spec": {},
+}
 
 
 @pytest.fixture
@@ -170,7 +175,7 @@ async def test_delete_options(client: Client, transport: Any, answer: Any, optio
 
 
 async def test_a_delete_that_finalizers_delay(client: Client, transport: Any, answer: Any, heard: Any) -> None:
-    terminating = STORED | {"metadata": STORED["metadata"] | {"deletionTimestamp": "2026-01-31T12:00:00Z"}}  # type: ignore[operator]
+    terminating = STORED | {"metadata": STORED["metadata"] | {"deletionTimestamp": "2026-01-31T12:00:00Z"}}
     transport.answers = [answer(terminating)]
     assert await client.delete(PODS, KEY) == terminating
     assert heard == [("pods", "delete", terminating)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kdl_runtime.observe.health import HealthChecks, HealthReport
+from kdl_runtime.observe.health import Check, HealthChecks, HealthReport
 
 
 def fail() -> None:
@@ -16,10 +16,10 @@ async def fail_later() -> None:
 async def succeed() -> None: ...
 
 
-def checks(**named: object) -> HealthChecks:
+def checks(**named: Check) -> HealthChecks:
     made = HealthChecks()
     for name, check in named.items():
-        made.add(name, check)  # type: ignore[arg-type]
+        made.add(name, check)
     return made
 
 

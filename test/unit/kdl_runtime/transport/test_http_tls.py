@@ -110,9 +110,10 @@ async def test_changed_certificate_files_are_used_after_a_minute(
 async def test_idle_connections_of_the_old_certificate_are_closed(
     server: Any, transports: Any, authority: Any, tmp_path: Path, manual_clock: Any
 ) -> None:
-    connections = []
+    connections: list[asyncio.Transport] = []
 
     async def handler(request: web.Request) -> web.Response:
+        assert request.transport is not None
         connections.append(request.transport)
         return web.Response()
 

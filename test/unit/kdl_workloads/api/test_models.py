@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from kdl_workloads.api import kubedl, kubeflow
 from kdl_workloads.api.base import ObjectMeta
 
 EXAMPLES = Path(__file__).parents[4] / "examples"
-MODELS = {
+MODELS: dict[tuple[str, str], type[BaseModel]] = {
     ("training.kubedl.io/v1alpha1", "XGBoostJob"): kubedl.XGBoostJob,
     ("training.kubedl.io/v1alpha1", "PyTorchJob"): kubedl.PyTorchJob,
     ("kubeflow.org/v1", "XGBoostJob"): kubeflow.XGBoostJob,

@@ -23,7 +23,7 @@ class Inner(ApiModel):
     """A number."""
 
 
-CASES: list[tuple[Any, Any, dict[str, Any]]] = [
+CASES: list[tuple[Any, Any, dict[str, Any] | None]] = [
     (str, ..., {"type": "string"}),
     (str | None, None, {"type": "string"}),
     (Count, ..., {"type": "integer", "format": "int32", "minimum": 0}),

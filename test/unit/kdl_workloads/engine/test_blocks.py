@@ -8,6 +8,7 @@ import pytest
 from kdl_workloads.engine.apply import Refusal, status_patch
 from kdl_workloads.engine.blocks import Blocks
 from kdl_workloads.engine.observed import Workload
+from kdl_workloads.job import Job
 from unit.kdl_workloads.engine.world import PYTORCH, PYTORCH_KUBEDL, START, World, after, make_job
 
 
@@ -38,12 +39,13 @@ def test_each_refusal_in_a_row_doubles_the_wait() -> None:
     assert blocks.of(job) is None
 
 
-@pytest.mark.parametrize("change", [{"generation": 2}, {"uid": "another"}])
-def test_a_changed_spec_or_a_new_job_is_tried_at_once(change: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "changed", [replace(make_job(), generation=2), replace(make_job(), uid="another")], ids=["spec", "job"]
+)
+def test_a_changed_spec_or_a_new_job_is_tried_at_once(changed: Job) -> None:
     blocks, job = Blocks(FixedClock()), make_job()
     for _ in range(3):
         blocks.add(job, Refusal("FailedCreatePod", "quota"))
-    changed = replace(job, **change)  # type: ignore[arg-type]
     assert blocks.of(changed) is None
     blocks.add(changed, Refusal("FailedCreatePod", "quota"))
     block = blocks.of(changed)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kdl_workloads.engine.decide import decide
-from kdl_workloads.engine.observed import Block, NodeState
+from kdl_workloads.engine.observed import Block, NodeState, Workload
 from kdl_workloads.engine.plan import Plan
 from kdl_workloads.job import CleanPodPolicy, ConditionType, RestartPolicy, RunPolicy
 from unit.kdl_workloads.engine.world import (
@@ -28,8 +28,8 @@ def states(world: World) -> list[str]:
     return [f"{c.type}={c.status}" for c in world.job.status.conditions]
 
 
-def running(**run_policy: object) -> World:
-    world = World(make_job(run_policy=RunPolicy(**run_policy)))  # type: ignore[arg-type]
+def running(run_policy: RunPolicy | None = None) -> World:
+    world = World(make_job(run_policy=run_policy))
     world.step()
     world.run()
     world.step()
@@ -72,7 +72,7 @@ def test_nothing_is_written_when_nothing_changes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "exit_code", "dialect", "restarts"),
+    ("policy", "exit_code", "of", "restarts"),
     [
         (RestartPolicy.NEVER, 1, PYTORCH, False),
         (RestartPolicy.NEVER, 137, PYTORCH, False),
@@ -92,8 +92,8 @@ def test_nothing_is_written_when_nothing_changes() -> None:
         (RestartPolicy.EXIT_CODE, 143, PYTORCH_KUBEDL, True),
     ],
 )
-def test_restart_policy_and_exit_code(policy: RestartPolicy, exit_code: int, dialect: object, restarts: bool) -> None:
-    world = World(make_job(dialect, {WORKER: 2}, policy), dialect)  # type: ignore[arg-type]
+def test_restart_policy_and_exit_code(policy: RestartPolicy, exit_code: int, of: Workload, restarts: bool) -> None:
+    world = World(make_job(of, {WORKER: 2}, policy), of)
     world.step()
     world.run()
     world.step()
@@ -129,7 +129,7 @@ def test_a_restarting_job_runs_again_and_keeps_its_counts() -> None:
 
 @pytest.mark.parametrize("limit", [0, 1, 2])
 def test_the_backoff_limit_is_the_number_of_retries(limit: int) -> None:
-    world = running(backoff_limit=limit)
+    world = running(RunPolicy(backoff_limit=limit))
     for _ in range(limit + 1):
         assert not world.job.status.finished
         world.end("job-worker-0", 1)
@@ -145,14 +145,14 @@ def test_the_backoff_limit_is_the_number_of_retries(limit: int) -> None:
 
 @pytest.mark.parametrize(("restarts", "fails"), [(0, False), (2, False), (3, True)])
 def test_restarts_of_containers_count_against_the_backoff_limit(restarts: int, fails: bool) -> None:
-    world = running(backoff_limit=2)
+    world = running(RunPolicy(backoff_limit=2))
     world._set("job-worker-0", "Running", restarts=restarts)
     world.step()
     assert world.job.status.has(ConditionType.FAILED) is fails
 
 
 def test_restarts_of_a_container_outlive_its_pod() -> None:
-    world = running(backoff_limit=4)
+    world = running(RunPolicy(backoff_limit=4))
     world._set("job-worker-0", "Running", restarts=3)
     world.step()
     world.delete("job-worker-0")
@@ -168,7 +168,7 @@ def test_restarts_of_a_container_outlive_its_pod() -> None:
 
 
 def test_the_deadline_is_a_timer_and_a_limit() -> None:
-    world = running(active_deadline_seconds=100)
+    world = running(RunPolicy(active_deadline_seconds=100))
     assert world.step().requeue_at == after(100)
     world.now = after(99.9)
     world.step()
@@ -180,7 +180,7 @@ def test_the_deadline_is_a_timer_and_a_limit() -> None:
 
 
 def test_a_result_comes_before_a_limit() -> None:
-    world = running(active_deadline_seconds=100, backoff_limit=0)
+    world = running(RunPolicy(active_deadline_seconds=100, backoff_limit=0))
     world.now = after(200)
     world.end("job-master-0")
     world.end("job-worker-0", 1)
@@ -214,7 +214,7 @@ def test_what_is_left_of_a_finished_job(policy: CleanPodPolicy, left: set[str], 
 
 @pytest.mark.parametrize("ttl", [0, 30])
 def test_a_finished_job_is_deleted_after_its_time_to_live(ttl: int) -> None:
-    world = running(ttl_seconds_after_finished=ttl)
+    world = running(RunPolicy(ttl_seconds_after_finished=ttl))
     world.now = after(10)
     world.end("job-master-0")
     plan = world.step()
@@ -228,13 +228,14 @@ def test_a_finished_job_is_deleted_after_its_time_to_live(ttl: int) -> None:
 
 
 def test_suspend_takes_everything_away_and_resume_starts_anew() -> None:
-    world = running(clean_pod_policy=CleanPodPolicy.NONE)
+    world = running(RunPolicy(clean_pod_policy=CleanPodPolicy.NONE))
     started = world.job.status.start_time
     suspended = replace(world.job.run_policy, suspend=True)
     world.job = replace(world.job, run_policy=suspended)
     world.step()
     assert states(world) == ["Created=True", "Running=False", "Suspended=True"]
-    assert world.job.status.condition(ConditionType.RUNNING).reason == "PyTorchJobSuspended"  # type: ignore[union-attr]
+    stopped = world.job.status.condition(ConditionType.RUNNING)
+    assert stopped is not None and stopped.reason == "PyTorchJobSuspended"
     assert world.services == {}
     assert all(pod.terminating for pod in world.pods.values())
     assert world.job.status.start_time == started
@@ -301,7 +302,7 @@ def test_the_outcome_of_a_pod_that_was_deleted_is_kept_before_it_goes() -> None:
 
 
 def test_a_pod_that_was_deleted_by_hand_is_replaced_and_charged_to_nobody() -> None:
-    world = running(backoff_limit=0)
+    world = running(RunPolicy(backoff_limit=0))
     world.delete("job-worker-0")
     plan = world.step()
     assert plan.create_pods == ()
@@ -432,7 +433,8 @@ def test_the_cause_of_the_end_takes_the_place_of_a_failure_that_was_overcome() -
     world.run()
     world.end("job-worker-0", 137)
     world.step()
-    assert world.job.status.first_failure.pod == "job-worker-0"  # type: ignore[union-attr]
+    overcome = world.job.status.first_failure
+    assert overcome is not None and overcome.pod == "job-worker-0"
     world.step()
     world.run()
     world.end("job-worker-1", 2)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdl_workloads.engine.observed import NodeState
+from kdl_workloads.engine.observed import NodeState, Workload
 from kdl_workloads.job import CleanPodPolicy, RestartPolicy, RunPolicy
 from unit.kdl_workloads.engine.world import MASTER, PYTORCH, PYTORCH_KUBEDL, WORKER, World, make_job
 
@@ -79,11 +79,11 @@ class Ghost:
 
 @settings(max_examples=300, deadline=None)
 @given(actions, policies, dialects)
-def test_every_job_ends_once_and_right(todo: list[tuple[str, str]], policy: RestartPolicy, of: object) -> None:
+def test_every_job_ends_once_and_right(todo: list[tuple[str, str]], policy: RestartPolicy, of: Workload) -> None:
     """Deciding twice is the same as once and no place has two pods (``World`` checks both); a replica that has
     succeeded is never run again; failures are counted exactly once; once nothing disturbs it any more, it succeeds."""
     run_policy = RunPolicy(clean_pod_policy=CleanPodPolicy.ALL)
-    world = World(make_job(of, {MASTER: 1, WORKER: 3}, policy, run_policy), of)  # type: ignore[arg-type]
+    world = World(make_job(of, {MASTER: 1, WORKER: 3}, policy, run_policy), of)
     ghost = Ghost(world)
     for action, name in todo:
         ghost.act(action, name)

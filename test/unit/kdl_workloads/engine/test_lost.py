@@ -9,7 +9,7 @@ from kdl_workloads.engine.lost import is_forced, is_lost, look_again_at, suspect
 from kdl_workloads.engine.observed import NodeState
 from unit.kdl_workloads.engine.world import after, make_pod
 
-DELETED = {"deleted": after(0), "grace": 30}
+DELETED: dict[str, Any] = {"deleted": after(0), "grace": 30}
 TAINTED = {"conditions": {"DisruptionTarget": ("True", "DeletionByTaintManager")}}
 NOT_READY = {"conditions": {"Ready": "False"}}
 

@@ -39,8 +39,8 @@ PYTORCH_KUBEDL = workload(PyTorch(), KUBEDL)
 
 
 def replica_spec(of: Workload, replicas: int, policy: RestartPolicy, **pod_spec: Any) -> ReplicaSpec:
-    container = {"name": of.conventions.container, "image": "train:1"}
-    container["ports"] = [{"name": of.conventions.port_name, "containerPort": of.conventions.port}]  # type: ignore[assignment]
+    container: dict[str, Any] = {"name": of.conventions.container, "image": "train:1"}
+    container["ports"] = [{"name": of.conventions.port_name, "containerPort": of.conventions.port}]
     return ReplicaSpec(replicas, policy, {"spec": {"containers": [container], **pod_spec}})
 
 
