@@ -120,7 +120,7 @@ def _builtin(name: str) -> Schema:
     return pod_template_schema() if name == POD_TEMPLATE else builtin_schema(name)
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
@@ -144,16 +144,20 @@ def files(crds: Iterable[dict[str, Any]] | None = None) -> dict[str, str]:
 def write(directory: Path) -> list[Path]:
     """Write every CRD into a file of its own; returns the files that changed. Other files are left alone."""
     directory.mkdir(parents=True, exist_ok=True)
-    changed = [directory / name for name in stale(directory)]
-    texts = files()
-    for path in changed:
-        path.write_text(texts[path.name], encoding="utf-8")
-    return changed
+    changed = _changed(directory)
+    for path, text in changed.items():
+        path.write_text(text, encoding="utf-8")
+    return list(changed)
 
 
 def stale(directory: Path) -> list[str]:
     """Names of the files in which ``directory`` does not agree with the code."""
-    return [name for name, text in files().items() if _read(directory / name) != text]
+    return [path.name for path in _changed(directory)]
+
+
+def _changed(directory: Path) -> dict[Path, str]:
+    texts = {directory / name: text for name, text in files().items()}
+    return {path: text for path, text in texts.items() if _read(path) != text}
 
 
 def _read(path: Path) -> str | None:

@@ -180,7 +180,7 @@ def test_write_and_check(tmp_path: Path) -> None:
 
 
 def test_printed_as_one_stream() -> None:
-    documents = list(yaml.safe_load_all(CliRunner().invoke(crds.main, []).output))
+    documents = list(yaml.load_all(CliRunner().invoke(crds.main, []).output, Loader=yaml.CSafeLoader))
     assert [item["metadata"]["name"] for item in documents] == NAMES
     assert documents[0] == BY_NAME[NAMES[0]]
 
