@@ -55,7 +55,7 @@ async def test_there_is_no_delete_of_all(api: Api) -> None:
 
 
 async def test_finalizers_are_for_their_subresource(api: Api) -> None:
-    patch = {"spec": {"finalizers": []}}
+    patch: Object = {"spec": {"finalizers": []}}
     found = await api.ok("PATCH", f"{NAMESPACES}/{api.namespace}", patch, content_type=MERGE)
     assert found["spec"] == {"finalizers": ["kubernetes"]}
 

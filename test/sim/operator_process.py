@@ -92,7 +92,7 @@ class OperatorProcess:
 
     def _start(self) -> _Life:
         self.timeline.add(OPERATOR, "starts")
-        transport = DirectTransport(self._gateway, user=OPERATOR)  # type: ignore[arg-type]  # what it calls is ``handle``
+        transport = DirectTransport(self._gateway, user=OPERATOR)
         client = Client(transport, self._clock)
         options = ManagerOptions("0", "0", graceful_shutdown_timeout=GRACE)
         manager = Manager(client, options, self._clock, self._rng)

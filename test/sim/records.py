@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from kdl_runtime.codec.times import parse_time
 from kdl_workloads.framework import KUBEDL, KUBEFLOW
@@ -17,7 +17,8 @@ PROGRAM_EXIT_CODES = frozenset({RETRYABLE, PERMANENT})
 _LABEL_PREFIX = {KUBEDL: "", KUBEFLOW: "training.kubeflow.org/"}
 
 
-class Replica(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Replica:
     job_uid: str
     role: str
     index: int

@@ -66,7 +66,7 @@ OUTCOMES: list[tuple[str, Any, dict[str, float], list[float], int]] = [
     ("outcome", "results", "times", "failures"), [row[1:] for row in OUTCOMES], ids=[row[0] for row in OUTCOMES]
 )
 def test_the_outcome_decides_what_becomes_of_the_key(
-    outcome: Any, results: dict[str, float], times: list[float], failures: int
+    outcome: Result | BaseException | None, results: dict[str, float], times: list[float], failures: int
 ) -> None:
     """The outcome twice, and then success."""
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import random
 import signal
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import aiohttp
@@ -23,7 +24,7 @@ from kdl_runtime.types import ObjectKey, Request, Resource
 from kdl_testing.direct import DirectTransport
 from kdl_testing.virtual_time import run
 
-SILENT = {"metrics_bind_address": "0", "health_probe_bind_address": "0"}
+SILENT = ManagerOptions(metrics_bind_address="0", health_probe_bind_address="0")
 KEY = ObjectKey("default", "a")
 CONFIG_MAP = {"metadata": {"name": "a", "namespace": "default"}}
 
@@ -47,7 +48,7 @@ def now() -> float:
 def test_everything_starts_and_stops_in_order() -> None:
     async def main() -> None:
         clock = virtual()
-        manager, stranger = manager_of(clock, ManagerOptions(**SILENT))
+        manager, stranger = manager_of(clock, SILENT)
         informer = manager.cache.declare(WatchSpec(CONFIGMAPS))
         order: list[str] = []
 
@@ -95,7 +96,7 @@ def test_everything_starts_and_stops_in_order() -> None:
 def test_the_graceful_shutdown_has_one_budget(budget: float, seconds: float, error: bool) -> None:
     async def main() -> None:
         clock = virtual()
-        manager, stranger = manager_of(clock, ManagerOptions(**SILENT, graceful_shutdown_timeout=budget))
+        manager, stranger = manager_of(clock, replace(SILENT, graceful_shutdown_timeout=budget))
         informer = manager.cache.declare(WatchSpec(CONFIGMAPS))
 
         async def reconcile(_request: Request) -> None:
@@ -120,7 +121,7 @@ def test_the_graceful_shutdown_has_one_budget(budget: float, seconds: float, err
 
 def test_the_failure_of_a_runnable_stops_the_manager_and_is_raised() -> None:
     async def main() -> None:
-        manager, _ = manager_of(virtual(), ManagerOptions(**SILENT))
+        manager, _ = manager_of(virtual(), SILENT)
 
         async def fail() -> None:
             raise LookupError("why")
@@ -134,7 +135,7 @@ def test_the_failure_of_a_runnable_stops_the_manager_and_is_raised() -> None:
 
 def test_a_cache_that_never_syncs_ends_the_start_with_its_reason() -> None:
     async def main() -> None:
-        manager, _ = manager_of(virtual(), ManagerOptions(**SILENT, cache_sync_timeout=20))
+        manager, _ = manager_of(virtual(), replace(SILENT, cache_sync_timeout=20))
         manager.cache.declare(WatchSpec(Resource("example.com", "v1", "Ghost", "ghosts")))
         with pytest.raises(NotSyncedError, match=r"ghosts\.example\.com \(NotFound"):
             await manager.start()
@@ -144,13 +145,11 @@ def test_a_cache_that_never_syncs_ends_the_start_with_its_reason() -> None:
 
 
 async def test_a_server_that_cannot_listen_ends_the_start_at_once() -> None:
-    first, _ = manager_of(virtual(), ManagerOptions(**SILENT | {"metrics_bind_address": "127.0.0.1:0"}))
+    first, _ = manager_of(virtual(), replace(SILENT, metrics_bind_address="127.0.0.1:0"))
     task = asyncio.create_task(first.start())
     await asyncio.wait_for(first.wait_started(), 30)
     try:
-        second, _ = manager_of(
-            virtual(), ManagerOptions(**SILENT | {"metrics_bind_address": str(first.metrics_address)})
-        )
+        second, _ = manager_of(virtual(), replace(SILENT, metrics_bind_address=str(first.metrics_address)))
         second.events.event(CONFIG_MAP, "Normal", "Created", "nobody will write this")
         with pytest.raises(OSError, match="cannot listen on"):
             await asyncio.wait_for(second.start(), 10)
@@ -162,7 +161,7 @@ async def test_a_server_that_cannot_listen_ends_the_start_at_once() -> None:
 def test_a_stop_during_the_start_is_obeyed() -> None:
     async def main() -> None:
         clock = virtual()
-        manager, _ = manager_of(clock, ManagerOptions(**SILENT))
+        manager, _ = manager_of(clock, SILENT)
         manager.cache.declare(WatchSpec(Resource("example.com", "v1", "Ghost", "ghosts")))
         task = asyncio.create_task(manager.start())
         await clock.sleep(5)
@@ -176,7 +175,7 @@ def test_a_stop_during_the_start_is_obeyed() -> None:
 def test_cancellation_stops_in_order_too() -> None:
     async def main() -> None:
         clock = virtual()
-        manager, stranger = manager_of(clock, ManagerOptions(**SILENT))
+        manager, stranger = manager_of(clock, SILENT)
         informer = manager.cache.declare(WatchSpec(CONFIGMAPS))
         finished: list[Request] = []
 
@@ -199,7 +198,7 @@ def test_cancellation_stops_in_order_too() -> None:
 
 def test_nobody_waits_for_the_start_of_a_manager_that_has_ended() -> None:
     async def main() -> None:
-        manager, _ = manager_of(virtual(), ManagerOptions(**SILENT, cache_sync_timeout=20))
+        manager, _ = manager_of(virtual(), replace(SILENT, cache_sync_timeout=20))
         manager.cache.declare(WatchSpec(Resource("example.com", "v1", "Ghost", "ghosts")))
         task = asyncio.create_task(manager.start())
         with pytest.raises(KdlError, match="ended before it had started"):
@@ -235,7 +234,7 @@ async def test_probes_and_metrics_are_served_from_start_to_stop() -> None:
 
 
 async def test_the_first_signal_stops_and_the_second_ends_at_once() -> None:
-    manager, stranger = manager_of(virtual(), ManagerOptions(**SILENT))
+    manager, stranger = manager_of(virtual(), SILENT)
     informer = manager.cache.declare(WatchSpec(CONFIGMAPS))
     release = asyncio.Event()
     begun = asyncio.Event()
