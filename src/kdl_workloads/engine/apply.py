@@ -82,6 +82,10 @@ class Applier:
         its job for ever."""
         await in_parallel([pod for pod in pods if pod.held], self._release_one)
 
+    async def take_away(self, pods: Iterable[Pod]) -> None:
+        """Deletes pods of a job that is gone, without the consent of their nodes."""
+        await in_parallel(list(pods), self._take_away_one)
+
     async def _store_status(self, obj: Object, job: Job, status: JobStatus) -> bool:
         patch = status_patch(self._workload, obj, job, status)
         if patch is None:
@@ -147,6 +151,13 @@ class Applier:
         self._tell_of_pods(obj, "Delete", resource, names)
 
     async def _delete_one(self, resource: Resource, job: Job, child: Delete) -> bool:
+        """Whether it was there."""
+        return await self._delete_from(resource, job.namespace, child)
+
+    async def _take_away_one(self, pod: Pod) -> bool:
+        return await self._delete_from(PODS, pod.metadata.namespace, Delete(pod.name, pod.uid, 0))
+
+    async def _delete_from(self, resource: Resource, namespace: str, child: Delete) -> bool:
         """Asks for the delete and does not wait for its end; false if this very object is not there."""
         options = DeleteOptions(
             grace_period_seconds=child.grace_period_seconds,
@@ -154,7 +165,7 @@ class Applier:
             preconditions=Preconditions(uid=child.uid),
         )
         try:
-            await self._client.delete(resource, ObjectKey(job.namespace, child.name), options)
+            await self._client.delete(resource, ObjectKey(namespace, child.name), options)
         except (NotFound, Conflict):
             return False
         return True

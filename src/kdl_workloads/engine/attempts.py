@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+import msgspec
+
 from kdl_workloads.engine.failure import describe
 from kdl_workloads.engine.outcome import Outcome
 from kdl_workloads.engine.replicas import Replica, Replicas
@@ -21,18 +23,20 @@ def settle(status: JobStatus, replicas: Replicas, container: str, now: datetime)
     """The status with every pod's end in it.
 
     ``attempts`` grows by one for a failure of the program, by none for what the cluster or a person did, and by the
-    restarts of the pod's containers in any case. ``succeeded_indexes`` only grows. UIDs of pods that are gone are
-    forgotten.
+    restarts of the pod's containers in any case. ``succeeded_indexes`` only grows, also by replicas that the job no
+    longer has: scaled out again, it must not run them twice. UIDs of pods that are gone are forgotten.
     """
     ended = [replica for replica in replicas.wanted.values() if replica.outcome is not Outcome.NONE]
     new = [replica for replica in ended if replica.pod.uid not in status.uncounted]
+    late = (replica for replica in replicas.surplus if replica.outcome is Outcome.SUCCEEDED)
+    surplus = [msgspec.structs.replace(replica, restarts=0) for replica in late]
     charged = {replica.pod.uid for replica in new if _attempts(replica) or _restarts(replica)}
     seen = {replica.pod.uid for replica in replicas.all()}
     return replace(
         status,
         attempts=status.attempts + sum(map(_attempts, new)),
         uncounted=frozenset((status.uncounted & seen) | charged),
-        replicas=_with_ends(status.replicas, new),
+        replicas=_with_ends(status.replicas, [*new, *surplus]),
         first_failure=_first_failure(status, ended, container, now),
     )
 

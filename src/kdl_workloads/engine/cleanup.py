@@ -18,20 +18,24 @@ from kdl_workloads.job import CleanPodPolicy, JobStatus
 def after_finish(observed: Observed, status: JobStatus, replicas: Replicas) -> Plan:
     """Pods by the clean-pod policy, every service of a replica, the finalizers of all pods; the job once its time to
     live is over. ``status`` is the one that says that the job has finished. Deletes of pods that are going already are
-    not repeated."""
+    not repeated, but for those whose node is lost."""
     policy = observed.job.run_policy
     expiry = limits.expiry(policy, status)
     expired = expiry is not None and observed.now >= expiry
+    times = (None if expired else expiry, lost.earliest_look(observed.pods, observed.now))
     return Plan(
         release=held(observed.pods),
-        delete_pods=tuple(
-            delete(replica.pod)
-            for replica in replicas.all()
-            if not replica.pod.terminating and _is_cleaned(policy.clean_pod_policy, replica.pod)
+        delete_pods=(
+            *(
+                delete(replica.pod)
+                for replica in replicas.all()
+                if not replica.pod.terminating and _is_cleaned(policy.clean_pod_policy, replica.pod)
+            ),
+            *deletes_by_force(observed, observed.pods),
         ),
         delete_services=services(observed),
         delete_job=expired,
-        requeue_at=None if expired else expiry,
+        requeue_at=min((time for time in times if time is not None), default=None),
     )
 
 
@@ -61,17 +65,31 @@ def _take_away(
     observed: Observed, replicas: Replicas, going: Iterable[Replica], *, delete_services: tuple[Delete, ...]
 ) -> Plan:
     """Deletes the pods that go, by force those whose node is lost, and lets go of every pod whose end is known, or
-    does not matter."""
+    will never be."""
     present = replicas.all()
-    forced = [r.pod for r in present if r.pod.terminating and lost.is_forced(r.pod, observed.nodes, observed.now)]
-    free = {r.pod.uid for r in replicas.surplus} | {pod.uid for pod in forced}
+    forced = deletes_by_force(observed, (r.pod for r in present))
+    lost_uids = {child.uid for child in forced}
     return Plan(
-        release=held(r.pod for r in present if r.outcome.known or r.pod.uid in free),
-        delete_pods=(
-            *(delete(r.pod) for r in going if not r.pod.terminating),
-            *(delete(pod, grace_period_seconds=0) for pod in forced),
-        ),
+        release=held(r.pod for r in present if r.outcome.known or r.pod.uid in lost_uids),
+        delete_pods=(*(delete(r.pod) for r in going if not r.pod.terminating), *forced),
         delete_services=delete_services,
+    )
+
+
+def deletes_by_force(observed: Observed, pods: Iterable[Pod]) -> tuple[Delete, ...]:
+    """Of the pods that are going already, those that would stay for ever."""
+    going = (pod for pod in pods if pod.terminating)
+    forced = (pod for pod in going if lost.is_forced(pod, observed.nodes, observed.now))
+    return tuple(delete(pod, grace_period_seconds=0) for pod in forced)
+
+
+def after_delete(observed: Observed) -> Plan:
+    """The garbage collector deletes what the job owns. A foreground delete, or the next job of that name, would wait
+    for ever for a pod on a lost node."""
+    return Plan(
+        release=held(observed.pods),
+        delete_pods=deletes_by_force(observed, observed.pods),
+        requeue_at=lost.earliest_look(observed.pods, observed.now),
     )
 
 

@@ -21,7 +21,7 @@ def decide(observed: Observed) -> Plan:
     if not observed.workload.dialect.manages(job):
         return Plan()
     if job.deleting:
-        return Plan(release=cleanup.held(observed.pods))
+        return cleanup.after_delete(observed)
     replicas = assign(observed)
     if job.status.finished:
         return cleanup.after_finish(observed, job.status, replicas)

@@ -51,6 +51,12 @@ def look_again_at(pod: Pod, now: datetime) -> datetime | None:
     return overdue_at if overdue_at > now else now + LOOK_AGAIN
 
 
+def earliest_look(pods: Iterable[Pod], now: datetime) -> datetime | None:
+    """The first of those times."""
+    times = (look_again_at(pod, now) for pod in pods)
+    return min((time for time in times if time is not None), default=None)
+
+
 def _overdue(pod: Pod, now: datetime) -> bool:
     overdue_at = _overdue_at(pod)
     return overdue_at is not None and overdue_at <= now

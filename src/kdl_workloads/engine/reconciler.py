@@ -16,7 +16,7 @@ from kdl_workloads.dialects.base import SpecError
 from kdl_workloads.engine.apply import Applier, JobGoneError, Recorder
 from kdl_workloads.engine.blocks import Blocks
 from kdl_workloads.engine.decide import decide
-from kdl_workloads.engine.lost import suspects
+from kdl_workloads.engine.lost import earliest_look, is_forced, suspects
 from kdl_workloads.engine.metrics import JobMetrics
 from kdl_workloads.engine.nodes import node_states
 from kdl_workloads.engine.observed import Observed, Workload
@@ -97,8 +97,9 @@ class JobReconciler:
         view = self._sources.jobs.get(request)
         if view is None:
             self._forget(request)
-            await self._release_orphans(request, self._pods(request))
-            return None
+            orphans = self._pods(request)
+            await self._release_orphans(request, orphans)
+            return self._look_again(orphans)
         obj = self._sources.jobs.object(request) or view.as_object()
         job, problem = self._outline(obj) if view.finished else self._decode(request, obj)
         observed = await self._observe(job, problem)
@@ -166,7 +167,8 @@ class JobReconciler:
 
     async def _release_orphans(self, request: Request, pods: Sequence[Pod]) -> None:
         """Let pods go whose job is gone: nothing keeps their outcome. The API server is asked first, because a cache
-        that lags would show the same."""
+        that lags would show the same. Those whose node is lost are taken away: the next job needs their names."""
+        await self._take_away_lost(pods)
         held = [pod for pod in pods if pod.held]
         if not held:
             return
@@ -176,6 +178,16 @@ class JobReconciler:
             await self._applier.release(held)
             return
         await self._applier.release([pod for pod in held if not _is_owned(pod, job.metadata.uid)])
+
+    async def _take_away_lost(self, pods: Sequence[Pod]) -> None:
+        now = self._services.clock.now()
+        nodes = await node_states(self._services.client, suspects(pods, now))
+        await self._applier.take_away(pod for pod in pods if pod.terminating and is_forced(pod, nodes, now))
+
+    def _look_again(self, pods: Sequence[Pod]) -> Result | None:
+        now = self._services.clock.now()
+        time = earliest_look(pods, now)
+        return None if time is None else Result(requeue_after=max((time - now).total_seconds(), MIN_WAIT))
 
     def _pods(self, request: Request) -> list[Pod]:
         return self._sources.pods.by_index(JOB_INDEX, self._index_value(request))

@@ -1,6 +1,7 @@
 """The state machine, row by row."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -209,7 +210,7 @@ def test_what_is_left_of_a_finished_job(policy: CleanPodPolicy, left: set[str], 
     assert {delete.grace_period_seconds for delete in plan.delete_pods} <= {None}
     assert world.services == {}
     assert not any(pod.held for pod in world.pods.values())
-    assert world.step() == Plan()
+    assert replace(world.step(), requeue_at=None) == Plan(), "only pods that stop are looked at again"
 
 
 @pytest.mark.parametrize("ttl", [0, 30])
@@ -386,6 +387,35 @@ def test_pods_of_a_job_that_is_being_deleted_are_let_go() -> None:
     plan = world.step()
     assert plan == Plan(release=plan.release)
     assert [pod.name for pod in plan.release] == PODS
+
+
+@pytest.mark.parametrize(("node", "forced"), [(NodeState.READY, []), (NodeState.LOST, ["job-worker-0"])])
+@pytest.mark.parametrize("end", ["deleted", "finished"])
+def test_a_pod_on_a_lost_node_outlives_no_job(node: NodeState, forced: list[str], end: str) -> None:
+    world = running()
+    if end == "finished":
+        world.end("job-master-0")
+        world.step()
+    world.job = replace(world.job, deleting=end == "deleted")
+    world.delete("job-worker-0", 30)
+    first = world.step()
+    assert (first.requeue_at, first.delete_pods) == (world.now + timedelta(seconds=60), ())
+    overdue = replace(world.observed(), now=world.now + timedelta(seconds=60), nodes={"node-1": node})
+    plan = decide(overdue)
+    assert [(pod.name, pod.grace_period_seconds) for pod in plan.delete_pods] == [(name, 0) for name in forced]
+    assert plan.requeue_at == world.now + timedelta(seconds=120)
+
+
+def test_a_replica_that_succeeds_while_it_is_scaled_in_is_not_run_again() -> None:
+    world = running()
+    full = world.job
+    world.job = make_job(roles={MASTER: 1, WORKER: 1}, status=world.job.status)
+    world.end("job-worker-1")
+    world.step()
+    assert world.job.status.replicas[WORKER].succeeded_indexes == {1}
+    world.job = replace(full, status=world.job.status)
+    world.step()
+    assert world.created == PODS
 
 
 def test_a_spec_that_cannot_be_carried_out_fails_the_job_before_anything_is_created() -> None:

@@ -197,6 +197,30 @@ async def test_a_pod_on_a_lost_node_is_replaced_elsewhere() -> None:
 
 
 @on_virtual_time
+async def test_a_pod_on_a_lost_node_does_not_keep_the_next_job_of_its_name_waiting() -> None:
+    cluster = Cluster()
+    cluster.direct.create(
+        NODES, {"metadata": {"name": "node-1"}, "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}
+    )
+    async with cluster.operator() as operator:
+        cluster.direct.create(PYTORCH_JOBS, pytorch_job())
+        await operator.until(lambda: len(cluster.pods()) == 3)
+        cluster.run_all()
+        await operator.settle()
+        cluster.direct.delete(PYTORCH_JOBS, NAMESPACE, "job", propagation="Background")
+        old = {pod["metadata"]["uid"] for pod in cluster.pods().values()}
+        for name in cluster.pods():
+            # As the garbage collector does; no node confirms it.
+            cluster.direct.delete(PODS, NAMESPACE, name, grace_period_seconds=5)
+        for name in cluster.services():
+            cluster.direct.delete(SERVICES, NAMESPACE, name)
+        await operator.until(lambda: cluster.pods() == {}, seconds=200)
+        cluster.direct.create(PYTORCH_JOBS, pytorch_job())
+        await operator.until(lambda: len(cluster.pods()) == 3)
+        assert not old & {pod["metadata"]["uid"] for pod in cluster.pods().values()}
+
+
+@on_virtual_time
 async def test_suspend_and_resume() -> None:
     cluster = Cluster()
     async with cluster.operator() as operator:
