@@ -3,6 +3,7 @@
 import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
@@ -46,7 +47,7 @@ def in_a_world(body: Callable[[World], Awaitable[None]]) -> None:
     run(main())
 
 
-def config_map(name: str = "a", **data: str) -> dict[str, object]:
+def config_map(name: str = "a", **data: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "namespace": "default", "labels": {"app": name}}, "data": data}
 
 
@@ -61,7 +62,7 @@ def test_what_is_shrunk_keeps_no_json() -> None:
     async def body(world: World) -> None:
         for name in (small.name, whole.name):
             created = config_map(name, n="1")
-            created["metadata"]["annotations"] = {"a": "b"}  # type: ignore[index]  # a plain dict
+            created["metadata"]["annotations"] = {"a": "b"}
             await world.stranger.create(CONFIGMAPS, created)
         spec = WatchSpec(CONFIGMAPS, shrink=without_annotations, label_selector="app", indexes=owner_index())
         informer = world.cache.declare(spec)

@@ -53,4 +53,4 @@ def test_an_empty_object_has_defaults_and_encodes_to_nothing() -> None:
 
 def test_projections_are_frozen() -> None:
     with pytest.raises(AttributeError):
-        PartialObject().kind = "Pod"  # type: ignore[misc]
+        PartialObject().kind = "Pod"  # type: ignore[misc]  # it is frozen

@@ -92,13 +92,13 @@ def test_faults_are_for_those_who_are_picked() -> None:
     assert faults.watch(operator).drop_after is not None
 
 
-async def test_latency_passes_before_the_answer(api: Api) -> None:
+async def test_latency_passes_before_the_answer(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    api.server._clock.sleep = sleep  # type: ignore[method-assign]
+    monkeypatch.setattr(api.server._clock, "sleep", sleep)
     api.server.faults = _faults(FaultRates(latency=(1.0, 2.0)))
     await api.ok("GET", CONFIG_MAPS)
     assert len(slept) == 1 and 1.0 <= slept[0] <= 2.0
