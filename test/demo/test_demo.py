@@ -5,9 +5,11 @@ import re
 import shutil
 import signal
 import time
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
+
+from demo.sandbox import Sandbox
 
 pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(180)]
 
@@ -21,7 +23,7 @@ def states(output: str) -> list[str]:
 
 
 @pytest.mark.parametrize("api", ["kubedl", "kubeflow"])
-def test_xgboost_trains_and_leaves_nothing(sandbox: Any, api: str) -> None:
+def test_xgboost_trains_and_leaves_nothing(sandbox: Sandbox, api: str) -> None:
     begin = time.monotonic()
     output = sandbox.run("demo", "xgboost", "--api", api)
     assert time.monotonic() - begin < 60, "what the README promises"
@@ -35,14 +37,14 @@ def test_xgboost_trains_and_leaves_nothing(sandbox: Any, api: str) -> None:
     assert sandbox.leftovers() == []
 
 
-def test_the_model_is_kept_when_asked_for(sandbox: Any) -> None:
+def test_the_model_is_kept_when_asked_for(sandbox: Sandbox) -> None:
     model = sandbox.root / "model"
     sandbox.run("demo", "xgboost", "--output", str(model))
     assert sorted(path.name for path in model.iterdir()) == ["metrics.json", "model.json"]
     assert [line for line in sandbox.leftovers() if not line.startswith(str(model))] == []
 
 
-def test_a_kept_demo_goes_on_and_is_stopped_as_it_says(sandbox: Any) -> None:
+def test_a_kept_demo_goes_on_and_is_stopped_as_it_says(sandbox: Sandbox) -> None:
     output = sandbox.run("demo", "pytorch", "--keep")
     found = re.search(r"kill (\d+); kdl local down --name (\S+); rm -r (\S+)", output)
     assert found
@@ -55,7 +57,7 @@ def test_a_kept_demo_goes_on_and_is_stopped_as_it_says(sandbox: Any) -> None:
 
 
 @pytest.mark.parametrize("api", ["kubedl", "kubeflow"])
-def test_pytorch_ranks_meet(sandbox: Any, api: str) -> None:
+def test_pytorch_ranks_meet(sandbox: Sandbox, api: str) -> None:
     output = sandbox.run("demo", "pytorch", "--api", api)
     for replica, rank in (("master-0", 0), ("worker-0", 1), ("worker-1", 2)):
         assert re.search(rf"\[{replica}\] +MASTER_ADDR=\S+ MASTER_PORT=2\d{{4}} RANK={rank} WORLD_SIZE=3", output)
@@ -64,9 +66,19 @@ def test_pytorch_ranks_meet(sandbox: Any, api: str) -> None:
     assert sandbox.leftovers() == []
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Programs do not inherit that SIGINT is ignored, as it is in what a shell starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
-def test_an_interrupted_demo_leaves_nothing(sandbox: Any, number: signal.Signals, code: int) -> None:
+def test_an_interrupted_demo_leaves_nothing(sandbox: Sandbox, number: signal.Signals, code: int) -> None:
     process = sandbox.start("demo", "pytorch")
+    assert process.stdout is not None
     seen = []
     for line in process.stdout:
         seen.append(line)

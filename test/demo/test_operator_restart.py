@@ -6,10 +6,10 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from demo.sandbox import Sandbox
 from kdl_runtime.codec import json
 
 pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(180)]
@@ -19,7 +19,7 @@ JOB = "pytorch-allreduce"
 
 
 @pytest.fixture
-def kubeconfig(sandbox: Any) -> Iterator[Path]:
+def kubeconfig(sandbox: Sandbox) -> Iterator[Path]:
     """A local cluster with the CRDs, for the time of the test."""
     path = sandbox.root / "kubeconfig"
     sandbox.run("local", "up", "--kubeconfig", str(path))
@@ -31,7 +31,7 @@ def kubeconfig(sandbox: Any) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def operator(sandbox: Any, kubeconfig: Path) -> Iterator[subprocess.Popen[str]]:
+def operator(sandbox: Sandbox, kubeconfig: Path) -> Iterator[subprocess.Popen[str]]:
     process = sandbox.start(
         *("operator", "--kubeconfig", str(kubeconfig), "--log-format", "console"),
         *("--metrics-bind-address", "0", "--health-probe-bind-address", "127.0.0.1:0"),
@@ -45,7 +45,7 @@ def operator(sandbox: Any, kubeconfig: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize("moment", ["Created", "Running"])
-def test_killed_and_started_again(sandbox: Any, kubeconfig: Path, moment: str) -> None:
+def test_killed_and_started_again(sandbox: Sandbox, kubeconfig: Path, moment: str) -> None:
     connection = ("--kubeconfig", str(kubeconfig))
     job = (EXAMPLES / "pytorch" / "job.yaml").read_text().replace('value: "5"', 'value: "20"')
     for path, text in ((sandbox.root / "job.yaml", job), (sandbox.root / "config.yaml", config_map())):
@@ -67,7 +67,7 @@ def test_killed_and_started_again(sandbox: Any, kubeconfig: Path, moment: str) -
         assert not any(replica.get("restarts") for replica in restarts["replicaStatuses"].values())
 
 
-def pods(sandbox: Any, connection: tuple[str, ...]) -> dict[str, str]:
+def pods(sandbox: Sandbox, connection: tuple[str, ...]) -> dict[str, str]:
     """UID by name."""
     listed = json.decode(sandbox.run("get", "pods", "-o", "json", *connection))
     return {item["metadata"]["name"]: item["metadata"]["uid"] for item in listed["items"]}
