@@ -86,7 +86,8 @@ def _first_failure(status: JobStatus, ended: Iterable[Replica], container: str, 
     failed = [replica for replica in ended if replica.outcome in _FAILURES]
     fatal = [replica for replica in failed if replica.failed_for_good]
     known = status.first_failure
-    if known is not None and (not fatal or any(known.pod == replica.pod.name for replica in failed)):
+    # Not by the pod's name: the pod before this one had the same.
+    if known is not None and (not fatal or any(describe(replica, container, known.time) == known for replica in fatal)):
         return known
     candidates = (describe(replica, container, now) for replica in fatal or failed)
     return min(candidates, key=lambda failure: failure.time, default=known)

@@ -457,7 +457,8 @@ def test_an_object_that_the_api_server_refuses_for_good_fails_the_job() -> None:
     assert plan.status.conditions[-1].reason == "PyTorchJobFailedValidation"
 
 
-def test_the_cause_of_the_end_takes_the_place_of_a_failure_that_was_overcome() -> None:
+@pytest.mark.parametrize("name", ["job-worker-0", "job-worker-1"])
+def test_the_cause_of_the_end_takes_the_place_of_a_failure_that_was_overcome(name: str) -> None:
     world = World(make_job(policy=RestartPolicy.EXIT_CODE))
     world.step()
     world.run()
@@ -467,10 +468,10 @@ def test_the_cause_of_the_end_takes_the_place_of_a_failure_that_was_overcome() -
     assert overcome is not None and overcome.pod == "job-worker-0"
     world.step()
     world.run()
-    world.end("job-worker-1", 2)
+    world.end(name, 2)
     world.step()
     failure = world.job.status.first_failure
-    assert failure is not None and (failure.pod, failure.exit_code) == ("job-worker-1", 2)
+    assert failure is not None and (failure.pod, failure.exit_code) == (name, 2)
     assert world.job.status.has(ConditionType.FAILED)
 
 
