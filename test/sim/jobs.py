@@ -30,7 +30,8 @@ class ReplicaPlan:
 @dataclass(frozen=True)
 class UserAction:
     """``at`` seconds after the job was submitted. ``kind``: delete (``value``: propagation), resubmit (the same, and
-    then once more under the same name), scale (number of Workers), suspend, resume, edit (the image)."""
+    then once more under the same name), rerun (resubmit it about when its time to live ends, ``value`` seconds after
+    that), scale (number of Workers), suspend, resume, edit (the image)."""
 
     at: float
     kind: str
@@ -197,6 +198,8 @@ def _draw_actions(draft: _Draft) -> tuple[UserAction, ...]:
         # Scaling in could take away the very worker that is to fail.
         kinds += ["scale", "scale"]
     start = rng.uniform(0, 200)
+    if draft.expected != RUNNING and "ttlSecondsAfterFinished" in draft.policy and rng.random() < 0.7:
+        return (UserAction(0.0, "rerun", rng.uniform(-0.05, 0.3)),)
     match rng.choice(kinds):
         case "scale":
             return tuple(UserAction(start + 40.0 * i, "scale", rng.randint(1, 6)) for i in range(rng.randint(1, 3)))

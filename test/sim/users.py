@@ -7,14 +7,17 @@ from typing import Any
 from kdl_local.apiserver.direct import Direct
 from kdl_local.resources import PODS
 from kdl_runtime.clock import Clock
+from kdl_runtime.codec.times import parse_time
 from kdl_runtime.errors import ApiError, NotFound
 from kdl_runtime.resources.registry import SERVICES
 from kdl_workloads.framework import WORKER
 from sim.jobs import SimJob, UserAction
+from sim.records import Object
 from sim.scenario import NameConflict
 from sim.timeline import Timeline
 
 POLL = 0.5
+EARLY = 0.1
 CONTAINER = {"name": "main", "image": "none"}
 
 
@@ -47,6 +50,10 @@ class Users:
                 self._delete(job, action.value)
             case "resubmit":
                 await self._resubmit(job, action.value)
+            case "rerun":
+                await self._wait_for_expiry(job)
+                await self.clock.sleep(max(EARLY + action.value, 0.0))
+                await self._resubmit(job, "Background")
             case "suspend" | "resume":
                 self._patch(job, {"runPolicy": {"suspend": action.kind == "suspend"}})
             case "scale":
@@ -58,10 +65,22 @@ class Users:
                 self._patch(job, {job.specs_field: specs})
 
     async def _resubmit(self, job: SimJob, propagation: str) -> None:
-        self._delete(job, propagation)
+        with suppress(NotFound):
+            self._delete(job, propagation)
         while self.direct.find(job.resource, job.namespace, job.name) is not None:
             await self.clock.sleep(POLL)
         self._create(job)
+
+    async def _wait_for_expiry(self, job: SimJob) -> None:
+        """Until shortly before the job's time to live is over; NotFound if it goes before it has finished."""
+        while "completionTime" not in (status := self._status(job)):
+            await self.clock.sleep(POLL)
+        lived = (self.clock.now() - parse_time(status["completionTime"])).total_seconds()
+        await self.clock.sleep(max(job.policy["ttlSecondsAfterFinished"] - lived - EARLY, 0.0))
+
+    def _status(self, job: SimJob) -> Object:
+        status: Object = self.direct.get(job.resource, job.namespace, job.name).get("status") or {}
+        return status
 
     def _create(self, job: SimJob) -> bool:
         try:
