@@ -19,7 +19,7 @@ from sim.scenario import scenario
 from sim.timeline import Moment
 from sim.world import World
 
-LIMIT = 6 * 3600.0
+LIMIT = 3 * 3600.0
 """Virtual seconds after which what has not ended is taken to hang."""
 STYLES = {"VIOLATION": "bold red", "incident": "yellow", "user": "magenta", "operator": "cyan", "operator log": "dim"}
 

@@ -7,7 +7,7 @@ import pytest
 
 from sim.explore import play
 
-SEEDS = 60
+SEEDS = 50
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))

@@ -35,10 +35,13 @@ from sim.timeline import Timeline
 from sim.users import Users
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+LAST_STEPS = 60.0
+"""Seconds in which pods that were deleted last come to their end."""
 SETTLE = 900.0
 """Seconds after everything has ended until the operator has nothing left to do: silent watches are noticed, series of
 events are closed."""
 QUIET = 3600.0
+POLL = 10.0
 FRESH, STALE = 5.0, 600.0
 """Seconds for which the operator's view may be old, without and with faults of watches."""
 
@@ -87,12 +90,13 @@ class World:
                     async with asyncio.timeout(limit):
                         await asyncio.gather(*plots)
                         while self.timeline.violations == [] and self._final.waits_for(self._jobs):
-                            await self.clock.sleep(5)
+                            await self.clock.sleep(POLL)
                 await self._come_to_rest()
 
     async def _come_to_rest(self) -> None:
         if self.timeline.violations:
             return
+        await self.clock.sleep(LAST_STEPS)
         self._final.check(self._jobs)
         if self.timeline.violations:
             return
