@@ -17,6 +17,7 @@ from conformance.widgets import CRDS as DEFINITIONS
 from conformance.widgets import Widgets, definition, install
 from kdl_local import daemon
 from kdl_runtime.clock import SystemClock
+from kdl_runtime.transport.config import ClusterConfig
 from kdl_runtime.transport.http import HttpTransport
 from kdl_runtime.transport.kubeconfig import load_config
 
@@ -70,9 +71,14 @@ def kubectl(cluster: Kubectl) -> Iterator[Kubectl]:
     cluster("delete", "namespace", namespace, "--wait=false")
 
 
+@pytest.fixture(scope="session")
+def cluster_config(kubeconfig: Path) -> ClusterConfig:
+    return load_config(str(kubeconfig))
+
+
 @pytest.fixture
-async def transport(kubeconfig: Path) -> AsyncIterator[HttpTransport]:
-    transport = HttpTransport(load_config(str(kubeconfig)), SystemClock())
+async def transport(cluster_config: ClusterConfig) -> AsyncIterator[HttpTransport]:
+    transport = HttpTransport(cluster_config, SystemClock())
     try:
         yield transport
     finally:
@@ -91,9 +97,9 @@ async def api(transport: HttpTransport) -> AsyncIterator[Api]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def widget_group(kubeconfig: Path) -> AsyncIterator[str]:
+async def widget_group(cluster_config: ClusterConfig) -> AsyncIterator[str]:
     """The group of a CRD that is there for all tests of a worker, since it takes a real server a while to serve one."""
-    transport = HttpTransport(load_config(str(kubeconfig)), SystemClock())
+    transport = HttpTransport(cluster_config, SystemClock())
     api, group = Api(transport, "default"), f"{unique('widgets')}.example.com"
     try:
         made = await install(api, definition(group))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kdl_workloads.engine.observed import NodeState, Workload
@@ -77,7 +77,6 @@ class Ghost:
             assert self.world.job.status.attempts == self.failures
 
 
-@settings(max_examples=300, deadline=None)
 @given(actions, policies, dialects)
 def test_every_job_ends_once_and_right(todo: list[tuple[str, str]], policy: RestartPolicy, of: Workload) -> None:
     """Deciding twice is the same as once and no place has two pods (``World`` checks both); a replica that has
@@ -105,7 +104,6 @@ def test_every_job_ends_once_and_right(todo: list[tuple[str, str]], policy: Rest
     assert world.step().status is None
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(["fail", "evict", "delete", "lose"]), st.sampled_from(PODS)), max_size=20),
     st.integers(0, 4),

@@ -14,7 +14,7 @@ from unit.kdl_workloads.operator.cluster import (
     pytorch_job,
 )
 
-JOBS = 2_000
+JOBS = 800
 TEMPLATE_BYTES = 5_000
 MOST_BYTES = 2_000
 
