@@ -4,9 +4,10 @@ import asyncio
 import random
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from kdl_runtime.client.client import Client
-from kdl_runtime.clock import Clock
+from kdl_runtime.clock import LoopClock
 from kdl_runtime.errors import ApiError, KdlError, TransportError
 from kdl_runtime.manager.manager import Manager, ManagerOptions
 from kdl_runtime.resources.discovery import served
@@ -18,8 +19,40 @@ from sim.observer import OPERATOR
 from sim.timeline import Timeline
 
 RESTART_PAUSE = 2.0
-"""Seconds until an operator that has ended, or could not start, is started again."""
+"""Most seconds until an operator that has ended, or could not start, is started again."""
+MOST_LOOKS = 100_000
+"""Looks of the operator at the clock in one simulation, ten times those of a busy one."""
 GRACE = 10.0
+
+
+class SpinningError(KdlError):
+    """The operator does something again and again without a pause."""
+
+
+class WatchedClock:
+    """The clock of the simulation, for the operator. It fails when it is looked at as only a busy loop does."""
+
+    def __init__(self, clock: LoopClock, timeline: Timeline) -> None:
+        self._clock = clock
+        self._timeline = timeline
+        self._looks = 0
+
+    def now(self) -> datetime:
+        self._look()
+        return self._clock.now()
+
+    def monotonic(self) -> float:
+        self._look()
+        return self._clock.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+
+    def _look(self) -> None:
+        self._looks += 1
+        if self._looks > MOST_LOOKS:
+            self._timeline.violated("operator", "does something again and again without a pause")
+            raise SpinningError("the operator never rests")
 
 
 @dataclass
@@ -34,9 +67,10 @@ class _Life:
 class OperatorProcess:
     """``run`` keeps one running until it is cancelled."""
 
-    def __init__(self, gateway: Gateway, clock: Clock, rng: random.Random, troubles: Troubles) -> None:
+    def __init__(self, gateway: Gateway, clock: LoopClock, rng: random.Random, troubles: Troubles) -> None:
         self._gateway = gateway
         self._clock = clock
+        self._own_clock = WatchedClock(clock, gateway.timeline)
         self._rng = rng
         self._troubles = troubles
         self._life: _Life | None = None
@@ -58,7 +92,7 @@ class OperatorProcess:
             with suppress(asyncio.CancelledError, ApiError, TransportError, TimeoutError, KdlError):
                 life.work.result()
             self.timeline.add(OPERATOR, "has ended")
-            await self._clock.sleep(max(RESTART_PAUSE, self._down_until - ended))
+            await self._clock.sleep(max(self._rng.uniform(0, RESTART_PAUSE), self._down_until - ended))
             self._troubles.add(ended, self._clock.monotonic())
 
     def kill(self, down: float = 0.0) -> None:
@@ -93,9 +127,9 @@ class OperatorProcess:
     def _start(self) -> _Life:
         self.timeline.add(OPERATOR, "starts")
         transport = DirectTransport(self._gateway, user=OPERATOR)
-        client = Client(transport, self._clock)
+        client = Client(transport, self._own_clock)
         options = ManagerOptions("0", "0", graceful_shutdown_timeout=GRACE)
-        manager = Manager(client, options, self._clock, self._rng)
+        manager = Manager(client, options, self._own_clock, self._rng)
         return _Life(transport, manager, asyncio.ensure_future(_operate(client, manager)))
 
 
