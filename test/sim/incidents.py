@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from kdl_local.apiserver.request import Request
 from kdl_local.apiserver.server import ApiServer
 from kdl_local.node.fake import FakeNodes
-from kdl_local.resources import NAMESPACES, NODES, PODS
+from kdl_local.resources import LEASES, NAMESPACES, NODE_LEASES_NAMESPACE, NODES, PODS
 from kdl_runtime.clock import Clock
+from kdl_runtime.codec.times import format_micro_time
 from kdl_runtime.errors import Conflict, NotFound
 from sim.gateway import Gateway
 from sim.operator_process import OperatorProcess
@@ -19,6 +20,8 @@ from sim.scenario import Incident
 from sim.timeline import Timeline
 
 TEAM = "team"
+BEAT = 10.0
+"""Seconds between the heartbeats of a node."""
 
 
 @dataclass
@@ -80,6 +83,22 @@ class Incidents:
         for turn in range(3):
             await self._lose(name, 10 + incident.span * (turn + 1) / 4)
             await self.clock.sleep(incident.span / 2)
+
+    async def _hang(self, incident: Incident) -> None:
+        """A node says that it is well, and does nothing for its pods, of which one is deleted."""
+        name = self._node_name(incident)
+        pods = [pod for pod in self._pods() if pod["spec"].get("nodeName") == name]
+        if name in self.lost_nodes or not pods:
+            return
+        self.timeline.add("incident", f"node {name} hangs")
+        self.nodes.lose(name)
+        self._delete(pods[incident.target % len(pods)], grace=None)
+        for _ in range(10 + int(incident.span / BEAT)):
+            renewed = format_micro_time(self.clock.now())
+            self.server.direct.patch(LEASES, NODE_LEASES_NAMESPACE, name, {"spec": {"renewTime": renewed}})
+            await self.clock.sleep(BEAT)
+        if name not in self.lost_nodes:
+            self.nodes.recover(name)
 
     async def _machine(self, incident: Incident) -> None:
         """A machine breaks, and is never seen again. Now and then somebody deletes its Node."""

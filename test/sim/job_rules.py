@@ -8,6 +8,9 @@ from sim.pod_rules import succeeded_indexes
 from sim.records import JobRecord, Object, Records, has_condition, outcome_of
 from sim.timeline import Timeline
 
+ROUNDING = 2.0
+"""Seconds by which a stored time may lie before the write of it."""
+
 
 @dataclass
 class JobRules:
@@ -60,7 +63,7 @@ class JobRules:
 
     def _is_new(self, condition: Object) -> bool:
         # Two changes within one second have the same time, for times are stored in seconds.
-        return self.records.now() - self.records.virtual(condition["lastTransitionTime"]) < 2
+        return self.records.now() - self.records.virtual(condition["lastTransitionTime"]) < ROUNDING
 
     def _nothing_is_forgotten(self, job: JobRecord, old: Object, new: Object) -> None:
         if new.get("attempts", 0) < old.get("attempts", 0):
@@ -84,6 +87,8 @@ class JobRules:
         resumed = has_condition(old, "Suspended") and not has_condition(new, "Suspended")
         if old.get("startTime") not in (None, new.get("startTime")) and not resumed:
             self._violated(job, f"start time {old['startTime']} becomes {new.get('startTime')}")
+        if resumed and self.records.now() - self.records.virtual(new["startTime"]) > ROUNDING:
+            self._violated(job, f"is resumed, and its active time still counts from {new['startTime']}")
         if (new.get("completionTime") is not None) != (outcome_of(new) is not None):
             self._violated(job, f"completion time {new.get('completionTime')} with outcome {outcome_of(new)}")
 

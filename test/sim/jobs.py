@@ -31,7 +31,7 @@ class ReplicaPlan:
 class UserAction:
     """``at`` seconds after the job was submitted. ``kind``: delete (``value``: propagation), resubmit (the same, and
     then once more under the same name), rerun (resubmit it about when its time to live ends, ``value`` seconds after
-    that), scale (number of Workers), suspend, resume, edit (the image)."""
+    that), scale (number of Workers), suspend, resume, edit (the image), bounce (delete the pods of its Workers)."""
 
     at: float
     kind: str
@@ -191,24 +191,28 @@ def _with_always(rng: random.Random, draft: _Draft, job: SimJob) -> SimJob:
 
 def _draw_actions(draft: _Draft) -> tuple[UserAction, ...]:
     rng = draft.rng
-    kinds = ["delete", "resubmit", "edit"]
+    kinds = ["delete", "resubmit", "edit", "bounce", "bounce"]
     if draft.api_version == KUBEFLOW:
         kinds += ["suspend", "suspend"]
     if draft.expected in (SUCCEEDED, RUNNING) and "backoffLimit" not in draft.policy:
         # Scaling in could take away the very worker that is to fail.
-        kinds += ["scale", "scale"]
+        kinds += ["scale"] * 4
     start = rng.uniform(0, 200)
     if draft.expected != RUNNING and "ttlSecondsAfterFinished" in draft.policy and rng.random() < 0.7:
         return (UserAction(0.0, "rerun", rng.uniform(-0.05, 0.3)),)
     match rng.choice(kinds):
         case "scale":
-            return tuple(UserAction(start + 40.0 * i, "scale", rng.randint(1, 6)) for i in range(rng.randint(1, 3)))
+            return tuple(
+                UserAction(start / 2 + 40.0 * i, "scale", rng.choice((1, 1, 2, 3, 6))) for i in range(rng.randint(1, 3))
+            )
         case "suspend":
             if rng.random() < 0.2:
                 return (UserAction(start, "suspend"),)
             pauses = (UserAction(start, "suspend"), UserAction(start + rng.uniform(0.1, 200), "resume"))
             again = tuple(UserAction(action.at + 300, action.kind) for action in pauses)
             return pauses + (again if rng.random() < 0.3 else ())
+        case "bounce":
+            return tuple(UserAction(start / 4 + 45.0 * i, "bounce") for i in range(rng.randint(1, 3)))
         case "edit":
             return (UserAction(start, "edit", "second"),)
         case kind:

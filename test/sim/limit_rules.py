@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from sim.jobs import FAILED
-from sim.records import JobRecord, Records, restart_policy_of, seconds_between
+from sim.records import JobRecord, Records, is_terminating, replicas_of, restart_policy_of, seconds_between
 from sim.timeline import Timeline
 
 PRECISION = 3.0
@@ -49,9 +49,20 @@ class LimitRules:
         now, due = self.records.now(), self._deadline(job)
         if due is not None and now > self.troubles.allowed(due) and not job.condition("Suspended"):
             self._violated(job, f"outlives its deadline of {due:.0f} s")
+        self._check_surplus(job)
         exhausted = job.exhausted_at
         if exhausted is not None and now > self.troubles.allowed(exhausted) and not job.ever_suspended:
             self._violated(job, f"goes on although its attempts were used up at {exhausted:.1f} s")
+
+    def _check_surplus(self, job: JobRecord) -> None:
+        """A job that was scaled in has no more pods than it should have."""
+        since, spec = job.specs[-1]
+        if self.records.now() <= self.troubles.allowed(since):
+            return
+        for pod in self.records.pods_of(job.uid):
+            surplus = pod.replica.index >= replicas_of(spec, pod.replica.role)
+            if surplus and not pod.gone and not is_terminating(pod.obj):
+                self._violated(job, f"keeps {pod.title}, although it was scaled in at {since:.1f} s")
 
     def failed_again(self, job: JobRecord) -> None:
         """One of its programs may have failed."""

@@ -72,6 +72,10 @@ class PodRules:
         if pod.own_end is not None and not pod.ambiguous and pod.uid not in (job.status.get("countedPods") or ()):
             self._violated(pod, "is let go before its failure is in the status of its job")
 
+        settled, attempts = self.records.settled_failures(job), job.status.get("attempts", 0)
+        if attempts < settled:
+            self._violated(pod, f"is let go, and its job counts {attempts} failures where there were {settled}")
+
     def deleted_by_operator(self, pod: PodRecord, job: JobRecord | None, before: Object) -> None:
         """The operator takes a pod away only for a reason, and by force only from a node that is lost."""
         if is_terminating(before):

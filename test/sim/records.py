@@ -186,9 +186,19 @@ class Records:
     def failures(self, job: JobRecord) -> tuple[int, int]:
         """The least and the most failures that may be charged to a job's backoffLimit."""
         pods = self.pods_of(job.uid)
-        most = sum(self._restarts(job, pod) + (pod.own_end is not None) for pod in pods)
-        doubtful = (pod for pod in pods if pod.ambiguous or not self._always_wanted(job, pod))
-        return most - sum(self._restarts(job, pod) + (pod.own_end is not None) for pod in doubtful), most
+        most = sum(self._charge(job, pod) for pod in pods)
+        return sum(self._charge(job, pod) for pod in pods if not self._doubtful(job, pod)), most
+
+    def settled_failures(self, job: JobRecord) -> int:
+        """The least number that the status must have: those of pods that have ended and were let go."""
+        pods = (pod for pod in self.pods_of(job.uid) if pod.ended is not None and not is_held(pod.obj))
+        return sum(self._charge(job, pod) for pod in pods if not self._doubtful(job, pod))
+
+    def _charge(self, job: JobRecord, pod: PodRecord) -> int:
+        return self._restarts(job, pod) + (pod.own_end is not None)
+
+    def _doubtful(self, job: JobRecord, pod: PodRecord) -> bool:
+        return pod.ambiguous or not self._always_wanted(job, pod)
 
     def _restarts(self, job: JobRecord, pod: PodRecord) -> int:
         return pod.restarts if restart_policy_of(job.obj["spec"], pod.replica.role) in ("Always", "OnFailure") else 0

@@ -19,6 +19,7 @@ INCIDENTS = (
     "node",
     "node",
     "flap",
+    "hang",
     "machine",
     "api",
     "compaction",

@@ -12,7 +12,7 @@ from kdl_runtime.errors import ApiError, NotFound
 from kdl_runtime.resources.registry import SERVICES
 from kdl_workloads.framework import WORKER
 from sim.jobs import SimJob, UserAction
-from sim.records import Object
+from sim.records import Object, owner_of
 from sim.scenario import NameConflict
 from sim.timeline import Timeline
 
@@ -58,6 +58,9 @@ class Users:
                 self._patch(job, {"runPolicy": {"suspend": action.kind == "suspend"}})
             case "scale":
                 self._patch(job, {job.specs_field: {WORKER: {"replicas": action.value}}})
+            case "bounce":
+                for pod in self._workers(job):
+                    self.direct.delete(PODS, job.namespace, pod["metadata"]["name"])
             case "edit":
                 specs = job.manifest()["spec"][job.specs_field]
                 for spec in specs.values():
@@ -81,6 +84,10 @@ class Users:
     def _status(self, job: SimJob) -> Object:
         status: Object = self.direct.get(job.resource, job.namespace, job.name).get("status") or {}
         return status
+
+    def _workers(self, job: SimJob) -> list[Object]:
+        pods = [pod for pod in self.direct.list(PODS, job.namespace) if (owner_of(pod) or {}).get("name") == job.name]
+        return [pod for pod in pods if "-worker-" in pod["metadata"]["name"]]
 
     def _create(self, job: SimJob) -> bool:
         try:
