@@ -93,7 +93,7 @@ def _rates(rng: random.Random) -> FaultRates:
         latency=(0.0, rng.choice((0.0, 0.05, 0.5))),
         too_many_requests=rng.choice((0.0, 0.02, 0.1)),
         internal_error=rng.choice((0.0, 0.02, 0.05)),
-        conflict=rng.choice((0.0, 0.05, 0.2)),
+        conflict=rng.choice((0.0, 0.05, 0.4)),
         refused=rng.choice((0.0, 0.02)),
         lost_answer=rng.choice((0.0, 0.02, 0.05)),
         expired_watch=rng.choice((0.0, 0.2)),
