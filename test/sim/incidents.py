@@ -74,6 +74,12 @@ class Incidents:
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": meta["name"]}}
         await self.server.handle(Request("POST", path, headers={"content-type": "application/json"}, body=_json(body)))
 
+    async def _pressure(self, incident: Incident) -> None:
+        """A node runs out of memory, and ends some of its pods."""
+        for pod in self._pods()[incident.target % 2 :: 2]:
+            if self.nodes.evict(pod["metadata"]["uid"]):
+                self.timeline.add("incident", f"pod {pod['metadata']['name']} is evicted by its node")
+
     async def _node(self, incident: Incident) -> None:
         """A node is lost for longer than its pods are kept for it."""
         await self._lose(self._node_name(incident), 60 + incident.span)

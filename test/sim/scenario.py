@@ -16,6 +16,8 @@ INCIDENTS = (
     "pod",
     "pod",
     "evict",
+    "pressure",
+    "pressure",
     "node",
     "node",
     "flap",

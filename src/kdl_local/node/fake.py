@@ -35,6 +35,7 @@ from kdl_runtime.types import ObjectKey
 
 Object = Mapping[str, Any]
 
+EVICTED = {"reason": "Evicted", "message": "The node was low on resource: memory."}
 FAKE_TAINT = {"key": "kdl.io/fake", "value": "true", "effect": "NoSchedule"}
 
 
@@ -102,6 +103,16 @@ class FakeNodes:
         for uid in self._of_node[name] & self._missed:
             self._missed.discard(uid)
             self._timers.add(("pod", uid))
+
+    def evict(self, uid: str) -> bool:
+        """A node that is low on memory ends one of its pods, as a kubelet does: it fails, and nobody deletes it. False
+        if the pod does not run on a node that is there."""
+        state = self._pods.get(uid)
+        if state is None or state.node in self._lost or state.stopping or state.progress.step is not Step.RUNNING:
+            return False
+        self._timers.discard(("pod", uid))
+        state.progress = end(state.progress, SIGKILL_EXIT, self._clock.now())
+        return self._report(state, EVICTED)
 
     async def logs(self, pod: Object, options: LogOptions) -> AsyncGenerator[bytes, None]:
         """A ``LogProvider`` for the pods of these nodes: the text of the pod's annotation ``kdl.io/fake-log``."""
@@ -235,11 +246,11 @@ class FakeNodes:
             # It is gone already, or another pod has its name.
             self._forget(uid)
 
-    def _report(self, state: _FakePod) -> bool:
-        """False if the pod is gone."""
+    def _report(self, state: _FakePod, extra: Mapping[str, Any] | None = None) -> bool:
+        """``extra`` is what else the status says. False if the pod is gone."""
         place = (self._addresses[state.node], state.address)
         status = status_of(state.pod, state.progress, place, self._clock.now())
-        written = patch_status(self._direct, state.pod, status)
+        written = patch_status(self._direct, state.pod, {**status, **(extra or {})})
         state.pod = written or state.pod
         return written is not None
 

@@ -194,6 +194,21 @@ def test_a_pod_that_waits_for_its_restart_keeps_its_exit_code_when_it_is_deleted
     played(script)
 
 
+def test_an_evicted_pod_fails_at_once_and_for_good() -> None:
+    async def script(found: Rig) -> None:
+        found.pod("p", {"run-seconds": "5"}, restartPolicy="Always")
+        await asyncio.sleep(1)
+        uid = found.direct.get(PODS, "default", "p")["metadata"]["uid"]
+        assert found.nodes.evict(uid)
+        await asyncio.sleep(60)
+        status = found.status("p")
+        assert (status["phase"], status["reason"]) == ("Failed", "Evicted")
+        assert "low on resource" in status["message"]
+        assert not found.nodes.evict(uid), "it has ended"
+
+    played(script)
+
+
 def test_a_pod_that_never_started_fails_when_it_is_deleted() -> None:
     async def script(found: Rig) -> None:
         found.pod("p", {"start-after": "3600"})
