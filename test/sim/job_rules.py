@@ -9,7 +9,9 @@ from sim.records import JobRecord, Object, Records, has_condition, outcome_of
 from sim.timeline import Timeline
 
 ROUNDING = 2.0
-"""Seconds by which a stored time may lie before the write of it."""
+"""Seconds by which a stored time may lie before the change that it tells of."""
+UNDER_WAY = 30.0
+"""Seconds that the write of a status may take, when the server asks the operator to try again later."""
 
 
 @dataclass
@@ -87,7 +89,7 @@ class JobRules:
         resumed = has_condition(old, "Suspended") and not has_condition(new, "Suspended")
         if old.get("startTime") not in (None, new.get("startTime")) and not resumed:
             self._violated(job, f"start time {old['startTime']} becomes {new.get('startTime')}")
-        if resumed and self.records.now() - self.records.virtual(new["startTime"]) > ROUNDING:
+        if resumed and self.records.now() - self.records.virtual(new["startTime"]) > UNDER_WAY:
             self._violated(job, f"is resumed, and its active time still counts from {new['startTime']}")
         if (new.get("completionTime") is not None) != (outcome_of(new) is not None):
             self._violated(job, f"completion time {new.get('completionTime')} with outcome {outcome_of(new)}")

@@ -8,9 +8,13 @@ from sim.timeline import Timeline
 
 PRECISION = 3.0
 """Seconds by which an operator that nothing disturbs may be late; two of them are the rounding of stored times."""
-ROUNDING = 0.001
 DISTURBED = 600.0
 """The same while requests fail and watches are silent."""
+ROUNDING = 0.001
+FRESH, STALE = 5.0, 600.0
+"""Seconds for which the operator's view may be old, without and with faults of watches."""
+RECONNECT = 60.0
+"""Seconds that a watch may take to come back."""
 
 
 @dataclass
@@ -22,6 +26,12 @@ class Troubles:
 
     def add(self, begin: float, end: float) -> None:
         self.spans.append((begin, end))
+
+    def oldest_view(self, now: float) -> float:
+        """How old what the operator knows may be: a watch needs some time to come back after an outage."""
+        disturbed = self.faults_end > 0 and now < self.faults_end + STALE
+        oldest = now - (STALE if disturbed else FRESH)
+        return min([oldest, *(begin for begin, end in self.spans if end + RECONNECT >= now)])
 
     def allowed(self, due: float) -> float:
         """By when something that is due must have happened. After an outage the operator's back-off may be as long as

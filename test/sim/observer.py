@@ -63,6 +63,7 @@ class Observer:
         before, pod.obj, pod.gone = pod.obj, obj, gone
         if pod.ended is None and phase_of(obj) in TERMINAL_PHASES:
             pod.ended = self.records.now()
+        pod.forced |= pod.ended is None and obj["metadata"].get("deletionGracePeriodSeconds") == 0
         self._tell_pod_change(pod, before)
         if pod.succeeded:
             self.jobs.truly_succeeded.add((replica.job_uid, replica.role.lower(), replica.index))

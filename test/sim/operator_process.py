@@ -114,6 +114,7 @@ class OperatorProcess:
     async def cut_off(self, seconds: float) -> None:
         """It reaches no API server for so long; its watches end."""
         life, begin = self._life, self._clock.monotonic()
+        self._troubles.add(begin, begin + seconds)
         if life is None:
             return
         self.timeline.add("incident", f"the operator does not reach the API server, for {seconds:.1f} s")
@@ -122,7 +123,6 @@ class OperatorProcess:
         if life is self._life and not life.work.done():
             life.transport.heal()
             self.timeline.add("incident", "the API server can be reached again")
-        self._troubles.add(begin, self._clock.monotonic())
 
     def _start(self) -> _Life:
         self.timeline.add(OPERATOR, "starts")

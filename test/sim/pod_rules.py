@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from kdl_workloads.dialects.indexes import parse_indexes
 from sim.jobs import SUCCEEDED
+from sim.limit_rules import Troubles
 from sim.records import (
     TERMINAL_PHASES,
     JobRecord,
@@ -26,11 +27,9 @@ NODE_MEMORY = 10.0
 
 @dataclass
 class PodRules:
-    """``lag``: seconds for which the operator's view of the cluster may be old."""
-
     records: Records
     timeline: Timeline
-    lag: float
+    troubles: Troubles
     succeeded: dict[Replica, str] = field(default_factory=dict)
 
     def created(self, pod: PodRecord, job: JobRecord | None) -> None:
@@ -45,7 +44,7 @@ class PodRules:
             self._violated(pod, "has no finalizer, so its end could be missed")
         if job is None or job.gone:
             return
-        specs = list(job.specs_since(now - self.lag))
+        specs = list(job.specs_since(self.troubles.oldest_view(now)))
         if job.end is not None:
             self._violated(pod, f"is created although its job has {job.end}")
         elif all(is_suspended(spec) for spec in specs):
@@ -91,7 +90,7 @@ class PodRules:
         ended = phase_of(before) in TERMINAL_PHASES
         if job.end is not None:
             policy = job.policy.get("cleanPodPolicy")
-            known_to_have_ended = pod.ended is not None and pod.ended < self.records.now() - self.lag
+            known_to_have_ended = pod.ended is not None and pod.ended < self.troubles.oldest_view(self.records.now())
             if policy == "None" or (policy == "Running" and known_to_have_ended):
                 self._violated(pod, f"is deleted although cleanPodPolicy is {policy}")
             return

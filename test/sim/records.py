@@ -56,13 +56,15 @@ def seconds_between(earlier: str, later: str) -> float:
 
 @dataclass
 class PodRecord:
-    """``obj`` is the pod as it was last seen; ``born`` and ``ended`` are virtual times."""
+    """``obj`` is the pod as it was last seen; ``born`` and ``ended`` are virtual times. ``forced``: it was deleted
+    without a grace period while it ran, so nobody waits for how it ends."""
 
     replica: Replica
     obj: Object
     born: float
     gone: bool = False
     ended: float | None = None
+    forced: bool = False
 
     @property
     def uid(self) -> str:
@@ -198,7 +200,7 @@ class Records:
         return self._restarts(job, pod) + (pod.own_end is not None)
 
     def _doubtful(self, job: JobRecord, pod: PodRecord) -> bool:
-        return pod.ambiguous or not self._always_wanted(job, pod)
+        return pod.ambiguous or pod.forced or not self._always_wanted(job, pod)
 
     def _restarts(self, job: JobRecord, pod: PodRecord) -> int:
         return pod.restarts if restart_policy_of(job.obj["spec"], pod.replica.role) in ("Always", "OnFailure") else 0

@@ -42,8 +42,6 @@ SETTLE = 900.0
 events are closed."""
 QUIET = 3600.0
 POLL = 10.0
-FRESH, STALE = 5.0, 600.0
-"""Seconds for which the operator's view may be old, without and with faults of watches."""
 
 
 class World:
@@ -66,7 +64,7 @@ class World:
         self._users = Users(self.direct, self.clock, self.timeline)
         self._incidents = Incidents(self.server, self._nodes, self._operator, self.gateway, self.clock, self.timeline)
         limits = LimitRules(self.records, self.timeline, troubles)
-        pod_rules = PodRules(self.records, self.timeline, FRESH if scenario.undisturbed else STALE)
+        pod_rules = PodRules(self.records, self.timeline, troubles)
         job_rules = JobRules(self.records, self.timeline, limits)
         self._final = FinalRules(
             self.direct, self.records, self.timeline, limits, self._users, self._incidents.lost_nodes
