@@ -58,8 +58,10 @@ class Gateway:
         return response
 
     def _check_change(self, request: Request, response: Response) -> None:
-        """A status is written only if it changes."""
+        """A status is written only if it changes, and only over the one that was read."""
         version = json.loads(request.body).get("metadata", {}).get("resourceVersion")
+        if version is None:
+            self.timeline.violated(request.path, "a status is written whatever has been written meanwhile")
         if version == json.loads(response.complete)["metadata"]["resourceVersion"]:
             self.timeline.violated(request.path, "a status is written that has not changed")
 
