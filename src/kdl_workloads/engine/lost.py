@@ -28,7 +28,7 @@ def suspects(pods: Iterable[Pod], now: datetime) -> frozenset[str]:
 def is_lost(pod: Pod, nodes: Mapping[str, NodeState], now: datetime) -> bool:
     """Whether the pod is overdue and its node is gone or not ready. Where nodes may not be read, the marks that the
     node controllers leave on the pod decide: NodeLost, eviction by taint, or a Ready condition that was taken away
-    while its containers are still reported as running."""
+    while its containers are still reported as ready."""
     if not _overdue(pod, now):
         return False
     state = nodes.get(pod.spec.node_name, NodeState.UNKNOWN)
@@ -70,6 +70,7 @@ def _overdue_at(pod: Pod) -> datetime | None:
 def _marked(pod: Pod) -> bool:
     target, ready = pod.condition("DisruptionTarget"), pod.condition("Ready")
     by_taint = target is not None and target.status == "True" and target.reason == _BY_TAINT
-    running = any(container.state.terminated is None for container in pod.status.container_statuses)
-    not_ready = ready is not None and ready.status != "True" and running
+    containers = pod.condition("ContainersReady")
+    # A kubelet changes both together; node controllers change Ready only.
+    not_ready = ready is not None and ready.status != "True" and containers is not None and containers.status == "True"
     return pod.status.reason in _NODE_LOST or by_taint or not_ready

@@ -8,7 +8,7 @@ import msgspec
 
 from kdl_runtime.client.client import Client
 from kdl_runtime.codec.meta import PartialObject
-from kdl_runtime.errors import ApiError, NotFound
+from kdl_runtime.errors import Forbidden, NotFound, Unauthorized
 from kdl_runtime.resources.registry import NODES
 from kdl_runtime.types import ObjectKey
 from kdl_workloads.engine.observed import NodeState
@@ -29,7 +29,8 @@ class Node(PartialObject, frozen=True, gc=False, rename="camel", omit_defaults=T
 
 
 async def node_states(client: Client, names: Iterable[str]) -> dict[str, NodeState]:
-    """The state of each node; UNKNOWN where it may not be read."""
+    """The state of each node; UNKNOWN where the operator may not read nodes. Any other error is raised: what the server
+    tells in a moment is worth more than a guess now."""
     wanted = sorted(names)
     return dict(zip(wanted, await in_parallel(wanted, partial(_state, client)), strict=True))
 
@@ -39,6 +40,6 @@ async def _state(client: Client, name: str) -> NodeState:
         node = await client.get(NODES, ObjectKey("", name), as_=Node)
     except NotFound:
         return NodeState.LOST
-    except ApiError:
+    except (Forbidden, Unauthorized):
         return NodeState.UNKNOWN
     return NodeState.READY if node.ready else NodeState.LOST

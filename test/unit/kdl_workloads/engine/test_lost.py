@@ -11,7 +11,8 @@ from unit.kdl_workloads.engine.world import after, make_pod
 
 DELETED: dict[str, Any] = {"deleted": after(0), "grace": 30}
 TAINTED = {"conditions": {"DisruptionTarget": ("True", "DeletionByTaintManager")}}
-NOT_READY = {"conditions": {"Ready": "False"}}
+NOT_READY = {"conditions": {"Ready": "False", "ContainersReady": "True"}}
+CRASHING = {"conditions": {"Ready": "False", "ContainersReady": "False"}}
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,7 @@ def test_which_nodes_are_asked_about(parts: dict[str, Any], now: float, named: b
         (DELETED, None, 9999, False),
         ({**DELETED, **TAINTED}, None, 60, True),
         ({**DELETED, **NOT_READY}, None, 60, True),
+        ({**DELETED, **CRASHING}, None, 9999, False),
         ({**DELETED, "reason": "NodeLost"}, NodeState.UNKNOWN, 60, True),
         ({"reason": "NodeLost"}, NodeState.LOST, 9999, False),
     ],

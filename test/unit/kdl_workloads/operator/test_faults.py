@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kdl_local.apiserver.request import Request, Response, error_response
-from kdl_runtime.errors import ApiError, BadRequest, Conflict, Forbidden, Invalid
+from kdl_runtime.errors import ApiError, BadRequest, Conflict, Forbidden, InternalError, Invalid
 from kdl_runtime.resources.registry import NODES, PODS, SERVICES
 from kdl_runtime.types import ObjectKey
 from unit.kdl_workloads.operator.cluster import (
@@ -194,6 +194,26 @@ async def test_a_pod_on_a_lost_node_is_replaced_elsewhere() -> None:
         await operator.settle()
         assert cluster.pods()["job-worker-0"]["status"]["phase"] == "Pending"
         assert "attempts" not in cluster.status(PYTORCH_JOBS)
+
+
+@on_virtual_time
+async def test_a_node_that_cannot_be_asked_is_not_taken_for_lost() -> None:
+    cluster = Cluster()
+    cluster.direct.create(
+        NODES, {"metadata": {"name": "node-1"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+    )
+    async with cluster.operator() as operator:
+        cluster.direct.create(PYTORCH_JOBS, pytorch_job())
+        await operator.until(lambda: len(cluster.pods()) == 3)
+        cluster.run_all()
+        await operator.settle()
+        conditions = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
+        cluster.direct.patch(PODS, NAMESPACE, "job-worker-0", {"status": {"conditions": conditions}}, "status")
+        refused = refuse(cluster, lambda r: r.path == "/api/v1/nodes/node-1", InternalError("etcd has no leader"), 3)
+        cluster.direct.delete(PODS, NAMESPACE, "job-worker-0", grace_period_seconds=5)
+        await operator.until(lambda: len(refused) == 3, seconds=200)
+        await operator.settle()
+        assert cluster.pods()["job-worker-0"]["metadata"]["deletionGracePeriodSeconds"] == 5
 
 
 @on_virtual_time
