@@ -38,8 +38,8 @@ class Troubles:
         the outage was."""
         latest = due + (DISTURBED if due < self.faults_end else PRECISION)
         for begin, end in sorted(self.spans):
-            if begin <= latest and end + 5 >= due:
-                latest = max(latest, end + 1.2 * (end - begin) + 30)
+            if begin <= latest and end + RECONNECT >= due:
+                latest = max(latest, end + 1.2 * (end - begin) + RECONNECT)
         return latest
 
 
