@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kdl_cli.errors import CliError
+from kdl_runtime.codec import yaml
 
 STANDARD_INPUT = "-"
 
@@ -27,16 +26,6 @@ class Manifest:
     @property
     def kind(self) -> str:
         return str(self.object["kind"])
-
-
-class _Loader(yaml.CSafeLoader):
-    """YAML without its time type: in Kubernetes objects a time is a string."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
 
 
 def read(filename: str) -> list[Manifest]:
@@ -58,8 +47,8 @@ def read(filename: str) -> list[Manifest]:
 def parse(text: str, source: str) -> list[Manifest]:
     """The objects in YAML documents; a ``List`` counts as its items and an empty document as nothing."""
     try:
-        documents = [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]
-    except yaml.YAMLError as error:
+        documents = [document for document in yaml.decode_all(text) if document is not None]
+    except yaml.DecodeError as error:
         raise CliError(f"{source} is no valid YAML: {' '.join(str(error).split())}") from error
     manifests = list(_objects(documents, source))
     if not manifests:

@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-import yaml
-
-from kdl_runtime.codec import json
+from kdl_runtime.codec import json, yaml
 from kdl_runtime.types import Resource
 
 
@@ -16,17 +14,6 @@ class Format(StrEnum):
     JSON = "json"
     YAML = "yaml"
     NAME = "name"
-
-
-class _Dumper(yaml.CSafeDumper):
-    """Writes every value out in full: what other tools read should need no anchors."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
-
-
-def to_yaml(obj: Any) -> str:
-    return yaml.dump(obj, Dumper=_Dumper, sort_keys=False, default_flow_style=False, allow_unicode=True, width=120)
 
 
 def to_json(obj: Any) -> str:
@@ -47,7 +34,7 @@ def document(objects: Sequence[Mapping[str, Any]], form: Format, *, single: bool
     """JSON or YAML of one object, or of a ``List``. ``managedFields`` are left out, as kubectl does."""
     cleaned = [_without_managed_fields(obj) for obj in objects]
     content = cleaned[0] if single and len(cleaned) == 1 else as_list(cleaned)
-    return to_json(content) if form is Format.JSON else to_yaml(content)
+    return to_json(content) if form is Format.JSON else yaml.encode(content)
 
 
 def _without_managed_fields(obj: Mapping[str, Any]) -> dict[str, Any]:

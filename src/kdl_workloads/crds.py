@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
-from kdl_runtime.codec import json
+from kdl_runtime.codec import json, yaml
 from kdl_runtime.types import parse_api_version
 from kdl_workloads.api.structural import Schema, builtin_schema, model_schema
 from kdl_workloads.api.template_schema import POD_TEMPLATE, pod_template_schema
@@ -120,14 +119,9 @@ def _builtin(name: str) -> Schema:
     return pod_template_schema() if name == POD_TEMPLATE else builtin_schema(name)
 
 
-class _Dumper(yaml.CSafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
 def to_yaml(crd: dict[str, Any]) -> str:
     """One CRD as the text of its file."""
-    return HEADER + yaml.dump(crd, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+    return HEADER + yaml.encode(crd)
 
 
 def files(crds: Iterable[dict[str, Any]] | None = None) -> dict[str, str]:

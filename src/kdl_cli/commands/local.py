@@ -143,13 +143,14 @@ def status(output: Format) -> None:
 def status_lines(clusters: "list[ClusterInfo]", output: Format) -> list[str]:
     from dataclasses import asdict
 
-    from kdl_cli.output import to_json, to_yaml
+    from kdl_cli.output import to_json
     from kdl_cli.tables import columns, render
+    from kdl_runtime.codec import yaml
 
     if output is Format.NAME:
         return [info.name for info in clusters]
     if output is not Format.TABLE:
-        dump = to_json if output is Format.JSON else to_yaml
+        dump = to_json if output is Format.JSON else yaml.encode
         return [dump([{**asdict(info), "nodes": list(info.nodes)} for info in clusters]).rstrip("\n")]
     heads = columns("NAME", "SERVER", "PID", "NODES", "ISOLATION", "KUBECONFIG")
     rows = [

@@ -2,26 +2,15 @@
 
 from typing import Any
 
-import yaml
-
 from kdl_local.apiserver import protobuf
 from kdl_local.apiserver.request import Request
 from kdl_local.apiserver.types import Object
+from kdl_runtime.codec import yaml
 from kdl_runtime.codec.json import DecodeError, decode
 from kdl_runtime.errors import BadRequest, UnsupportedMediaType
 
 _JSON = frozenset({"", "application/json"})
 _YAML = frozenset({"application/yaml", "text/yaml", "application/x-yaml"})
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as JSON sees it: what looks like a time stays a string."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
 
 
 def media_type(request: Request) -> str:
@@ -61,6 +50,6 @@ def decode_json(data: bytes) -> Any:
 
 def decode_yaml(data: bytes) -> Any:
     try:
-        return yaml.load(data, _Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return yaml.decode(data)
+    except (yaml.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"yaml parse error: {error}") from None

@@ -1,8 +1,9 @@
 import pytest
 import yaml
 
-from kdl_cli.output import Format, document, object_name, to_yaml
+from kdl_cli.output import Format, document, object_name
 from kdl_runtime.codec import json
+from kdl_runtime.codec.yaml import encode as to_yaml
 from kdl_runtime.types import Resource
 
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "managedFields": [{"manager": "x"}]}}
