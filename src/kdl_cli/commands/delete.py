@@ -1,5 +1,6 @@
 """``kdl delete``: jobs, and what they made with them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import click
@@ -63,9 +64,15 @@ async def _delete(deletion: Deletion, connection: Connection) -> None:
     from kdl_cli.session import connect
     from kdl_cli.waiting import delete_and_wait
     from kdl_runtime.client.client import DeleteOptions, Preconditions
+    from kdl_runtime.client.options import Propagation
     from kdl_runtime.types import parse_api_version
 
-    propagation = {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}[deletion.cascade]
+    cascades: Mapping[str, Propagation] = {
+        "background": "Background",
+        "foreground": "Foreground",
+        "orphan": "Orphan",
+    }
+    propagation = cascades[deletion.cascade]
     async with connect(connection) as session:
         wanted = [(reference, session.namespace) for reference in references(deletion.arguments)]
         for filename in deletion.filenames:
@@ -79,7 +86,7 @@ async def _delete(deletion: Deletion, connection: Connection) -> None:
         found = [await find(replace(session, namespace=namespace), reference) for reference, namespace in wanted]
         for item in found:
             options = DeleteOptions(
-                propagation=propagation,  # type: ignore[arg-type]  # one of three literals
+                propagation=propagation,
                 preconditions=Preconditions(uid=item.object["metadata"]["uid"]),
             )
             await delete_and_wait(session, item, options, deletion.timeout if deletion.wait else 0)

@@ -167,11 +167,11 @@ def _min_properties(limit: Any, _: Mapping[str, Any]) -> Check:
     return _failing((dict,), lambda value: len(value) >= limit, f"should have at least {limit} properties")
 
 
-def _at_most(applies: type) -> Callable[[Any, Mapping[str, Any]], Check]:
+def _at_most(applies: type[list[Any]] | type[dict[str, Any]]) -> Callable[[Any, Mapping[str, Any]], Check]:
     def build(limit: Any, _: Mapping[str, Any]) -> Check:
         def check(value: Any, path: Path, errors: list[FieldError]) -> None:
-            if isinstance(value, applies) and len(value) > limit:  # type: ignore[arg-type]  # list or dict
-                errors.append(FieldError.too_many(formatted(path), len(value), limit))  # type: ignore[arg-type]
+            if isinstance(value, applies) and len(value) > limit:
+                errors.append(FieldError.too_many(formatted(path), len(value), limit))
 
         return check
 

@@ -4,12 +4,11 @@ Every rule takes a value and returns what is wrong with it; an empty list means 
 """
 
 import re
+from dataclasses import dataclass
 
 _DNS_LABEL_FORMAT = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_DNS_LABEL = re.compile(_DNS_LABEL_FORMAT)
-_DNS_1035 = re.compile("[a-z]([-a-z0-9]*[a-z0-9])?")
+_DNS_1035_FORMAT = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _DNS_SUBDOMAIN_FORMAT = _DNS_LABEL_FORMAT + "(\\." + _DNS_LABEL_FORMAT + ")*"
-_DNS_SUBDOMAIN = re.compile(_DNS_SUBDOMAIN_FORMAT)
 _QUALIFIED_FORMAT = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _QUALIFIED = re.compile(_QUALIFIED_FORMAT)
 _ENV = re.compile("[ -<>-~]+")
@@ -30,51 +29,64 @@ def _pattern_error(message: str, pattern: str, *examples: str) -> str:
     return f"{message} (e.g. '{quoted}', regex used for validation is '{pattern}')"
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    pattern: re.Pattern[str]
+    limit: int
+    message: str
+
+    def errors(self, value: str, prefix: bool) -> list[str]:
+        errors = [] if len(value) <= self.limit else [_too_long(self.limit)]
+        return errors if self.pattern.fullmatch(_masked(value, prefix)) else [*errors, self.message]
+
+
+_LABEL = _Shape(
+    re.compile(_DNS_LABEL_FORMAT),
+    DNS_LABEL_MAX,
+    _pattern_error(
+        "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
+        "and must start and end with an alphanumeric character",
+        _DNS_LABEL_FORMAT,
+        "my-name",
+        "123-abc",
+    ),
+)
+_LABEL_1035 = _Shape(
+    re.compile(_DNS_1035_FORMAT),
+    DNS_LABEL_MAX,
+    _pattern_error(
+        "a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
+        "start with an alphabetic character, and end with an alphanumeric character",
+        _DNS_1035_FORMAT,
+        "my-name",
+        "abc-123",
+    ),
+)
+_SUBDOMAIN = _Shape(
+    re.compile(_DNS_SUBDOMAIN_FORMAT),
+    DNS_SUBDOMAIN_MAX,
+    _pattern_error(
+        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
+        "and must start and end with an alphanumeric character",
+        _DNS_SUBDOMAIN_FORMAT,
+        "example.com",
+    ),
+)
+
+
 def dns_label(value: str, prefix: bool = False) -> list[str]:
     """RFC 1123 label. ``prefix``: a ``generateName``, which may end in a dash."""
-    errors = [] if len(value) <= DNS_LABEL_MAX else [_too_long(DNS_LABEL_MAX)]
-    if not _DNS_LABEL.fullmatch(_masked(value, prefix)):
-        errors.append(
-            _pattern_error(
-                "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
-                "and must start and end with an alphanumeric character",
-                _DNS_LABEL_FORMAT,
-                "my-name",
-                "123-abc",
-            )
-        )
-    return errors
+    return _LABEL.errors(value, prefix)
 
 
 def dns_1035_label(value: str, prefix: bool = False) -> list[str]:
     """RFC 1035 label: as RFC 1123, and starts with a letter."""
-    errors = [] if len(value) <= DNS_LABEL_MAX else [_too_long(DNS_LABEL_MAX)]
-    if not _DNS_1035.fullmatch(_masked(value, prefix)):
-        errors.append(
-            _pattern_error(
-                "a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
-                "start with an alphabetic character, and end with an alphanumeric character",
-                _DNS_1035.pattern,
-                "my-name",
-                "abc-123",
-            )
-        )
-    return errors
+    return _LABEL_1035.errors(value, prefix)
 
 
 def dns_subdomain(value: str, prefix: bool = False) -> list[str]:
     """RFC 1123 subdomain: dot-separated labels, at most 253 bytes."""
-    errors = [] if len(value) <= DNS_SUBDOMAIN_MAX else [_too_long(DNS_SUBDOMAIN_MAX)]
-    if not _DNS_SUBDOMAIN.fullmatch(_masked(value, prefix)):
-        errors.append(
-            _pattern_error(
-                "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
-                "and must start and end with an alphanumeric character",
-                _DNS_SUBDOMAIN_FORMAT,
-                "example.com",
-            )
-        )
-    return errors
+    return _SUBDOMAIN.errors(value, prefix)
 
 
 def path_segment(value: str, prefix: bool = False) -> list[str]:

@@ -231,9 +231,6 @@ class Store:
             found = self._collections[key] = Collection(self, resource, self._history_size)
         return found
 
-    def collections(self) -> list[Collection]:
-        return list(self._collections.values())
-
     def next_revision(self) -> int:
         self.revision += 1
         return self.revision

@@ -77,11 +77,6 @@ class NodeRegistration:
         if not ready or ready[0]["status"] != "True":
             self._write_status(node)
 
-    def unregister(self) -> None:
-        for resource, namespace in ((NODES, ""), (LEASES, NODE_LEASES_NAMESPACE)):
-            if self._direct.find(resource, namespace, self._identity.name) is not None:
-                self._direct.delete(resource, namespace, self._identity.name)
-
     def _spec(self) -> dict[str, Any]:
         taints = [dict(taint) for taint in self._identity.taints]
         return {"taints": taints} if taints else {}

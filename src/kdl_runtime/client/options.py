@@ -101,12 +101,16 @@ class Preconditions:
     resource_version: str = ""
 
 
+Propagation = Literal["", "Background", "Foreground", "Orphan"]
+"""What becomes of an object's dependents."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeleteOptions:
     """``grace_period_seconds`` None is the object's own. ``propagation`` "" is the default of the kind."""
 
     grace_period_seconds: int | None = None
-    propagation: Literal["", "Background", "Foreground", "Orphan"] = ""
+    propagation: Propagation = ""
     preconditions: Preconditions = Preconditions()
     dry_run: bool = False
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -185,9 +186,8 @@ class JobReconciler:
         await self._applier.take_away(pod for pod in pods if pod.terminating and is_forced(pod, nodes, now))
 
     def _look_again(self, pods: Sequence[Pod]) -> Result | None:
-        now = self._services.clock.now()
-        time = earliest_look(pods, now)
-        return None if time is None else Result(requeue_after=max((time - now).total_seconds(), MIN_WAIT))
+        wait = self._until(earliest_look(pods, self._services.clock.now()))
+        return None if wait is None else Result(requeue_after=wait)
 
     def _pods(self, request: Request) -> list[Pod]:
         return self._sources.pods.by_index(JOB_INDEX, self._index_value(request))
@@ -212,10 +212,11 @@ class JobReconciler:
 
     def _result(self, plan: Plan, wait: float | None = None) -> Result | None:
         """Looks again when the plan asks for it, or after ``wait`` seconds, whatever comes first."""
-        if plan.requeue_at is not None:
-            until = max((plan.requeue_at - self._services.clock.now()).total_seconds(), MIN_WAIT)
-            wait = until if wait is None else min(wait, until)
-        return None if wait is None else Result(requeue_after=wait)
+        waits = [seconds for seconds in (wait, self._until(plan.requeue_at)) if seconds is not None]
+        return Result(requeue_after=min(waits)) if waits else None
+
+    def _until(self, time: datetime | None) -> float | None:
+        return None if time is None else max((time - self._services.clock.now()).total_seconds(), MIN_WAIT)
 
 
 def _is_owned(child: PartialObject, uid: str) -> bool:

@@ -1,5 +1,8 @@
 """XGBoostJob: distributed XGBoost (and LightGBM). A Master, which ends the job, and Workers."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from kdl_workloads import template as templates
 from kdl_workloads.api import kubedl, kubeflow
 from kdl_workloads.framework import (
@@ -17,39 +20,26 @@ from kdl_workloads.framework import (
 )
 from kdl_workloads.job import Job, RestartPolicy
 
-PORT = 9999
 ROLES = frozenset({MASTER, WORKER})
-NEVER = {MASTER: RestartPolicy.NEVER, WORKER: RestartPolicy.NEVER}
-
-
-CONVENTIONS = {
-    KUBEDL: Conventions(
-        model=kubedl.XGBoostJob,
-        container="xgboostjob",
-        port_name="xgboostjob-port",
-        port=PORT,
-        running=any_active(MASTER),
-        succeeded=all_succeeded(MASTER),
-        restart_policies=NEVER,
-        port_roles=ROLES,
-        services=ROLES,
-        required=frozenset({MASTER}),
-        waits_for={WORKER: {MASTER: Phase.RUNNING}},
-        short_names=("xgbjob",),
-    ),
-    KUBEFLOW: Conventions(
-        model=kubeflow.XGBoostJob,
-        container="xgboost",
-        port_name="xgboostjob-port",
-        port=PORT,
-        running=any_active(MASTER),
-        succeeded=all_succeeded(MASTER),
-        restart_policies=NEVER,
-        port_roles=ROLES,
-        services=ROLES,
-        required=frozenset({MASTER}),
-    ),
-}
+KUBEFLOW_CONVENTIONS = Conventions(
+    model=kubeflow.XGBoostJob,
+    container="xgboost",
+    port_name="xgboostjob-port",
+    port=9999,
+    running=any_active(MASTER),
+    succeeded=all_succeeded(MASTER),
+    restart_policies={MASTER: RestartPolicy.NEVER, WORKER: RestartPolicy.NEVER},
+    port_roles=ROLES,
+    services=ROLES,
+    required=frozenset({MASTER}),
+)
+KUBEDL_CONVENTIONS = replace(
+    KUBEFLOW_CONVENTIONS,
+    model=kubedl.XGBoostJob,
+    container="xgboostjob",
+    waits_for={WORKER: {MASTER: Phase.RUNNING}},
+    short_names=("xgbjob",),
+)
 
 
 class XGBoost(Framework):
@@ -61,7 +51,7 @@ class XGBoost(Framework):
     singular = "xgboostjob"
     replica_specs_field = "xgbReplicaSpecs"
     roles = (RoleSpec(MASTER, master=True, max_replicas=1), RoleSpec(WORKER))
-    conventions = CONVENTIONS
+    conventions: Mapping[str, Conventions] = {KUBEDL: KUBEDL_CONVENTIONS, KUBEFLOW: KUBEFLOW_CONVENTIONS}
 
     def cluster_env(self, job: Job, role: str, index: int) -> list[EnvVar]:
         env = {

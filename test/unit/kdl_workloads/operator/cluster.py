@@ -139,6 +139,7 @@ class Cluster:
 
 class Operator:
     def __init__(self, cluster: Cluster, *, build_controllers: bool = True) -> None:
+        self.cluster = cluster
         self.clock = cluster.clock
         self.transport = DirectTransport(cluster.gateway)
         options = ManagerOptions(metrics_bind_address="0", health_probe_bind_address="0")
@@ -151,6 +152,13 @@ class Operator:
         while not holds():
             assert self.clock.monotonic() < deadline, "it did not come to pass"
             await asyncio.sleep(0.05)
+
+    async def run_job(self) -> None:
+        """A new PyTorchJob whose three pods run, and nothing under way any more."""
+        self.cluster.direct.create(PYTORCH_JOBS, pytorch_job())
+        await self.until(lambda: len(self.cluster.pods()) == 3)
+        self.cluster.run_all()
+        await self.settle()
 
     async def settle(self) -> None:
         """Long enough for everything that is under way, and for nothing that waits for a time."""

@@ -92,10 +92,7 @@ async def test_a_pod_that_is_refused_for_good_fails_its_job() -> None:
 async def test_a_conflict_loses_no_count() -> None:
     cluster = Cluster()
     async with cluster.operator() as operator:
-        cluster.direct.create(PYTORCH_JOBS, pytorch_job())
-        await operator.until(lambda: len(cluster.pods()) == 3)
-        cluster.run_all()
-        await operator.settle()
+        await operator.run_job()
         refuse(cluster, lambda r: r.path.endswith("/status"), Conflict("the object has been modified"), times=3)
         cluster.end("job-worker-0", 1)
         await operator.until(lambda: cluster.status(PYTORCH_JOBS).get("attempts") == 1)
@@ -108,10 +105,7 @@ async def test_a_conflict_loses_no_count() -> None:
 async def test_nothing_is_let_go_while_the_status_cannot_be_stored() -> None:
     cluster = Cluster()
     async with cluster.operator() as operator:
-        cluster.direct.create(PYTORCH_JOBS, pytorch_job())
-        await operator.until(lambda: len(cluster.pods()) == 3)
-        cluster.run_all()
-        await operator.settle()
+        await operator.run_job()
         refused = refuse(cluster, lambda r: r.path.endswith("/status"), Conflict("the object has been modified"))
         cluster.end("job-worker-0")
         cluster.direct.delete(PODS, NAMESPACE, "job-worker-0", grace_period_seconds=0)
@@ -124,10 +118,7 @@ async def test_a_pod_is_let_go_in_the_end_although_its_change_is_refused_at_firs
     """No event follows such a refusal, so it has to be tried again without one."""
     cluster = Cluster()
     async with cluster.operator() as operator:
-        cluster.direct.create(PYTORCH_JOBS, pytorch_job())
-        await operator.until(lambda: len(cluster.pods()) == 3)
-        cluster.run_all()
-        await operator.settle()
+        await operator.run_job()
         conflict = Conflict("the object has been modified")
         refuse(cluster, lambda r: r.method == "PATCH" and r.path.endswith("/pods/job-worker-0"), conflict, times=2)
         cluster.end("job-worker-0")
@@ -180,10 +171,7 @@ async def test_a_pod_on_a_lost_node_is_replaced_elsewhere() -> None:
     node = {"metadata": {"name": "node-1"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
     cluster.direct.create(NODES, node)
     async with cluster.operator() as operator:
-        cluster.direct.create(PYTORCH_JOBS, pytorch_job())
-        await operator.until(lambda: len(cluster.pods()) == 3)
-        cluster.run_all()
-        await operator.settle()
+        await operator.run_job()
         first = cluster.pods()["job-worker-0"]["metadata"]["uid"]
         cluster.direct.delete(PODS, NAMESPACE, "job-worker-0", grace_period_seconds=30)
         await asyncio.sleep(200)
@@ -203,10 +191,7 @@ async def test_a_node_that_cannot_be_asked_is_not_taken_for_lost() -> None:
         NODES, {"metadata": {"name": "node-1"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
     )
     async with cluster.operator() as operator:
-        cluster.direct.create(PYTORCH_JOBS, pytorch_job())
-        await operator.until(lambda: len(cluster.pods()) == 3)
-        cluster.run_all()
-        await operator.settle()
+        await operator.run_job()
         conditions = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
         cluster.direct.patch(PODS, NAMESPACE, "job-worker-0", {"status": {"conditions": conditions}}, "status")
         refused = refuse(cluster, lambda r: r.path == "/api/v1/nodes/node-1", InternalError("etcd has no leader"), 3)
@@ -223,10 +208,7 @@ async def test_a_pod_on_a_lost_node_does_not_keep_the_next_job_of_its_name_waiti
         NODES, {"metadata": {"name": "node-1"}, "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}
     )
     async with cluster.operator() as operator:
-        cluster.direct.create(PYTORCH_JOBS, pytorch_job())
-        await operator.until(lambda: len(cluster.pods()) == 3)
-        cluster.run_all()
-        await operator.settle()
+        await operator.run_job()
         cluster.direct.delete(PYTORCH_JOBS, NAMESPACE, "job", propagation="Background")
         old = {pod["metadata"]["uid"] for pod in cluster.pods().values()}
         for name in cluster.pods():
@@ -244,10 +226,7 @@ async def test_a_pod_on_a_lost_node_does_not_keep_the_next_job_of_its_name_waiti
 async def test_suspend_and_resume() -> None:
     cluster = Cluster()
     async with cluster.operator() as operator:
-        cluster.direct.create(PYTORCH_JOBS, pytorch_job())
-        await operator.until(lambda: len(cluster.pods()) == 3)
-        cluster.run_all()
-        await operator.settle()
+        await operator.run_job()
         suspend(cluster, True)
         await operator.settle()
         for name in cluster.pods():
