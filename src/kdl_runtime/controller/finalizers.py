@@ -51,9 +51,14 @@ def addition_patch(metadata: ObjectMeta, finalizer: str) -> Patch:
 
 
 def removal_patch(metadata: ObjectMeta, finalizer: str) -> Patch:
-    """A JSON patch that fails (Invalid) when the finalizer is not where it was; it conflicts with no other change."""
+    """A JSON patch that fails (Invalid) when the object is another by now, or the finalizer is not where it was; it
+    conflicts with no other change."""
     path = f"/metadata/finalizers/{metadata.finalizers.index(finalizer)}"
-    operations = [{"op": "test", "path": path, "value": finalizer}, {"op": "remove", "path": path}]
+    operations = [
+        {"op": "test", "path": "/metadata/uid", "value": metadata.uid},
+        {"op": "test", "path": path, "value": finalizer},
+        {"op": "remove", "path": path},
+    ]
     return Patch(PatchType.JSON, operations)
 
 

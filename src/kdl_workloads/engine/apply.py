@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from kdl_runtime.client.client import Client
 from kdl_runtime.client.options import DeleteOptions, Patch, PatchType, Preconditions, WriteOptions
 from kdl_runtime.codec.patch import merge_diff
+from kdl_runtime.controller.finalizers import removal_patch
 from kdl_runtime.errors import AlreadyExists, ApiError, Conflict, Invalid, KdlError, NotFound
 from kdl_runtime.resources.registry import PODS, SERVICES
 from kdl_runtime.types import ObjectKey, Resource
@@ -171,14 +172,8 @@ class Applier:
         return True
 
     async def _release_one(self, pod: Pod) -> None:
-        path = f"/metadata/finalizers/{pod.metadata.finalizers.index(OUTCOME_FINALIZER)}"
-        operations = [
-            {"op": "test", "path": "/metadata/uid", "value": pod.uid},
-            {"op": "test", "path": path, "value": OUTCOME_FINALIZER},
-            {"op": "remove", "path": path},
-        ]
         try:
-            await self._client.patch(PODS, pod.key, Patch(PatchType.JSON, operations))
+            await self._client.patch(PODS, pod.key, removal_patch(pod.metadata, OUTCOME_FINALIZER))
         except (NotFound, Invalid):
             return
 

@@ -100,3 +100,16 @@ def test_a_stale_view_is_refused_and_a_gone_object_is_done() -> None:
         assert not await remove_finalizer(world.client, CONFIGMAPS, stale, NAME)
 
     in_a_world(body)
+
+
+def test_another_object_of_the_same_name_keeps_its_finalizer() -> None:
+    async def body(world: World) -> None:
+        old = await created(world, finalizers=[NAME])
+        await remove_finalizer(world.client, CONFIGMAPS, old, NAME)
+        await world.client.delete(CONFIGMAPS, KEY)
+        await created(world, finalizers=[NAME])
+        with pytest.raises(Invalid):
+            await remove_finalizer(world.client, CONFIGMAPS, old, NAME)
+        assert (await world.client.get(CONFIGMAPS, KEY))["metadata"]["finalizers"] == [NAME]
+
+    in_a_world(body)
