@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test unit lint types contracts format crds e2e bench docs clean
+.PHONY: help venv demo test unit lint types contracts format crds assets e2e conformance bench docs clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -28,8 +28,8 @@ unit: $(STAMP) ## The tests alone; PYTEST_ARGS adds options
 	$(BIN)/pytest -n auto --dist loadgroup $(PYTEST_ARGS)
 
 lint: $(STAMP) ## ruff: rules and format
-	$(BIN)/ruff check src test examples
-	$(BIN)/ruff format --check src test examples
+	$(BIN)/ruff check src test examples hack
+	$(BIN)/ruff format --check src test examples hack
 
 types: $(STAMP) ## mypy, strict
 	$(BIN)/mypy
@@ -38,8 +38,8 @@ contracts: $(STAMP) ## Who may import whom
 	$(BIN)/lint-imports
 
 format: $(STAMP) ## Format the code and mend what ruff can mend
-	$(BIN)/ruff check --fix src test examples
-	$(BIN)/ruff format src test examples
+	$(BIN)/ruff check --fix src test examples hack
+	$(BIN)/ruff format src test examples hack
 
 crds: $(STAMP) ## Write deploy/crds anew from the API types
 	$(BIN)/kdl crds --output-dir deploy/crds
@@ -47,8 +47,14 @@ crds: $(STAMP) ## Write deploy/crds anew from the API types
 bench: $(STAMP) ## 200 jobs of 3 pods on the local cluster: time, CPU, requests per job
 	$(BIN)/python test/bench/jobs.py $(BENCH_ARGS)
 
-e2e:
-	@echo "make e2e: there is no end-to-end suite on a real control plane yet; make test runs the operator against the local cluster" >&2; exit 1
+assets: $(STAMP) ## The real control plane's binaries, found, downloaded or built (twenty minutes at worst, once)
+	@$(BIN)/python -m kdl_testing.envtest.assets
+
+e2e: $(STAMP) ## The operator on a real Kubernetes: KUBECONFIG's, kind, or a cluster of our own; E2E_ARGS adds options
+	@hack/e2e $(E2E_ARGS)
+
+conformance: $(STAMP) ## The API suite on the local cluster and on a real API server, compared
+	@hack/conformance
 
 docs:
 	@echo "make docs: there is no documentation site yet; read docs/*.md" >&2; exit 1
