@@ -99,6 +99,19 @@ class XGBoostJob(Job):
     """What to run, and for how long."""
 
 
+class JAXJobSpec(JobSpec):
+    jax_replica_specs: dict[str, ReplicaSpec]
+    """Replica type Worker. The first Worker holds the coordinator."""
+
+
+class JAXJob(Job):
+    """A distributed JAX program."""
+
+    kind: Literal["JAXJob"] = "JAXJob"
+    spec: JAXJobSpec
+    """What to run, and for how long."""
+
+
 class RdzvConf(ApiModel):
     key: str = ""
     value: str = ""

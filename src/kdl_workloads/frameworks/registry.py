@@ -10,11 +10,12 @@ from importlib.metadata import EntryPoint, entry_points
 from kdl_runtime.errors import KdlError
 from kdl_runtime.types import Resource
 from kdl_workloads.framework import Framework
+from kdl_workloads.frameworks.jax import JAX
 from kdl_workloads.frameworks.pytorch import PyTorch
 from kdl_workloads.frameworks.xgboost import XGBoost
 
 ENTRY_POINTS = "kdl.workloads"
-BUILT_IN: tuple[Framework, ...] = (PyTorch(), XGBoost())
+BUILT_IN: tuple[Framework, ...] = (PyTorch(), XGBoost(), JAX())
 
 AUTO = "auto"
 ALL = "*"

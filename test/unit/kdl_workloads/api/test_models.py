@@ -16,6 +16,7 @@ MODELS: dict[tuple[str, str], type[BaseModel]] = {
     ("training.kubedl.io/v1alpha1", "PyTorchJob"): kubedl.PyTorchJob,
     ("kubeflow.org/v1", "XGBoostJob"): kubeflow.XGBoostJob,
     ("kubeflow.org/v1", "PyTorchJob"): kubeflow.PyTorchJob,
+    ("kubeflow.org/v1", "JAXJob"): kubeflow.JAXJob,
 }
 TEMPLATE = {"spec": {"containers": [{"name": "xgboost", "image": "i"}]}}
 

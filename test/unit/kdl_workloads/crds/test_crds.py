@@ -49,6 +49,7 @@ def test_the_files_agree_with_the_code() -> None:
     [
         ("pytorchjobs.training.kubedl.io", [STATE, AGE, MODEL, CACHE, LIFETIME, TTL]),
         ("xgboostjobs.training.kubedl.io", [STATE, AGE, TTL, LIFETIME]),
+        ("jaxjobs.kubeflow.org", [STATE, AGE]),
         ("pytorchjobs.kubeflow.org", [STATE, AGE]),
         ("xgboostjobs.kubeflow.org", [STATE, AGE]),
     ],
@@ -64,6 +65,14 @@ def test_printer_columns(name: str, columns: list[tuple[str, str, str]]) -> None
         ("pytorchjobs.training.kubedl.io", None),
         ("xgboostjobs.training.kubedl.io", None),
         ("xgboostjobs.kubeflow.org", None),
+        (
+            "jaxjobs.kubeflow.org",
+            {
+                "specReplicasPath": ".spec.jaxReplicaSpecs.Worker.replicas",
+                "statusReplicasPath": ".status.replicaStatuses.Worker.active",
+                "labelSelectorPath": ".status.replicaStatuses.Worker.selector",
+            },
+        ),
         (
             "pytorchjobs.kubeflow.org",
             {
@@ -85,6 +94,7 @@ def test_subresources(name: str, scale: dict[str, str] | None) -> None:
     [
         ("pytorchjobs.training.kubedl.io", "PyTorchJob", "pytorchjob", "v1alpha1"),
         ("xgboostjobs.training.kubedl.io", "XGBoostJob", "xgboostjob", "v1alpha1"),
+        ("jaxjobs.kubeflow.org", "JAXJob", "jaxjob", "v1"),
         ("pytorchjobs.kubeflow.org", "PyTorchJob", "pytorchjob", "v1"),
         ("xgboostjobs.kubeflow.org", "XGBoostJob", "xgboostjob", "v1"),
     ],

@@ -8,11 +8,12 @@ from kdl_runtime.types import Resource
 from kdl_workloads.framework import KUBEDL, KUBEFLOW
 from kdl_workloads.frameworks.registry import BUILT_IN, ENTRY_POINTS, RegistryError, enabled, frameworks
 
-PYTORCH, XGBOOST = BUILT_IN
-EVERYTHING = {framework.resource(version) for framework in BUILT_IN for version in (KUBEDL, KUBEFLOW)}
-ALL = {("PyTorchJob", KUBEDL), ("PyTorchJob", KUBEFLOW), ("XGBoostJob", KUBEDL), ("XGBoostJob", KUBEFLOW)}
-TORCH = {item for item in ALL if item[0] == "PyTorchJob"}
-XGB = ALL - TORCH
+PYTORCH, XGBOOST, JAX = BUILT_IN
+EVERYTHING = {framework.resource(version) for framework in BUILT_IN for version in framework.conventions}
+TORCH = {("PyTorchJob", KUBEDL), ("PyTorchJob", KUBEFLOW)}
+XGB = {("XGBoostJob", KUBEDL), ("XGBoostJob", KUBEFLOW)}
+JAX_ONLY = {("JAXJob", KUBEFLOW)}
+ALL = TORCH | XGB | JAX_ONLY
 
 
 def selected(selection: str, served: set[Resource]) -> set[tuple[str, str]]:
@@ -27,14 +28,15 @@ def selected(selection: str, served: set[Resource]) -> set[tuple[str, str]]:
         ("*", ALL),
         ("PyTorchJob", TORCH),
         ("pytorchjob", TORCH),
-        ("PyTorchJob,XGBoostJob", ALL),
-        (" PyTorchJob , XGBoostJob ", ALL),
-        ("-PyTorchJob", XGB),
-        ("*,-PyTorchJob", XGB),
-        ("-PyTorchJob,*", XGB),
-        ("auto,-XGBoostJob", TORCH),
+        ("JAXJob", JAX_ONLY),
+        ("PyTorchJob,XGBoostJob", TORCH | XGB),
+        (" PyTorchJob , XGBoostJob ", TORCH | XGB),
+        ("-PyTorchJob", XGB | JAX_ONLY),
+        ("*,-PyTorchJob", XGB | JAX_ONLY),
+        ("-PyTorchJob,*", XGB | JAX_ONLY),
+        ("auto,-XGBoostJob", TORCH | JAX_ONLY),
         ("PyTorchJob,-PyTorchJob", set()),
-        ("-PyTorchJob,-XGBoostJob", set()),
+        ("-PyTorchJob,-XGBoostJob,-JAXJob", set()),
     ],
 )
 def test_selection(selection: str, wanted: set[tuple[str, str]]) -> None:
@@ -53,7 +55,7 @@ def test_nothing_is_served() -> None:
 @pytest.mark.parametrize(
     ("selection", "message"),
     [
-        ("TFJobb", "unknown kind 'TFJobb': use auto, *, PyTorchJob, XGBoostJob, or -Kind to leave one out"),
+        ("TFJobb", "unknown kind 'TFJobb': use auto, *, PyTorchJob, XGBoostJob, JAXJob, or -Kind to leave one out"),
         ("*,-Cron", "unknown kind 'Cron'"),
         ("PyTorchJob", "the CRD of PyTorchJob is not installed: apply the output of `kdl crds`"),
     ],
