@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kdl_local.apiserver.certificates import KeyPair
+from kdl_runtime.codec import yaml
 
 NAME = "kdl-local"
 
@@ -55,6 +54,11 @@ def _text(data: bytes) -> str:
 
 
 def write_kubeconfig(path: Path, access: Access) -> None:
+    """Writes the kubeconfig, see ``write_private``."""
+    write_private(path, yaml.encode(kubeconfig(access)))
+
+
+def write_private(path: Path, text: str) -> None:
     """Writes the file for its owner only (0600), replacing one that is there; a directory is made for it (0700).
 
     It is complete whenever it can be seen: whoever waits for it may read it at once.
@@ -65,7 +69,7 @@ def write_kubeconfig(path: Path, access: Access) -> None:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w") as file:
-            yaml.safe_dump(kubeconfig(access), file, sort_keys=False)
+            file.write(text)
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
