@@ -64,7 +64,7 @@ def _core_types() -> list[ResourceType]:
             "pods",
             "po",
             categories=("all",),
-            subresources=frozenset({"status", "log", "binding", "eviction"}),
+            subresources=frozenset({"status", "log", "binding", "eviction", "exec", "attach", "portforward"}),
             graceful_deletion=True,
             has_generation=True,
             selectable_fields=_same(*_POD_FIELDS),

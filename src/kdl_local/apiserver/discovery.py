@@ -18,6 +18,9 @@ _SUBRESOURCE_VERBS = {
     "log": ("get",),
     "binding": ("create",),
     "eviction": ("create",),
+    "exec": ("create", "get"),
+    "attach": ("create", "get"),
+    "portforward": ("create", "get"),
     "finalize": ("update",),
     "token": ("create",),
 }
@@ -25,6 +28,9 @@ _SUBRESOURCE_KINDS = {
     "scale": GroupVersionKind("autoscaling", "v1", "Scale"),
     "binding": GroupVersionKind("", "v1", "Binding"),
     "eviction": GroupVersionKind("policy", "v1", "Eviction"),
+    "exec": GroupVersionKind("", "v1", "PodExecOptions"),
+    "attach": GroupVersionKind("", "v1", "PodAttachOptions"),
+    "portforward": GroupVersionKind("", "v1", "PodPortForwardOptions"),
     "token": GroupVersionKind("authentication.k8s.io", "v1", "TokenRequest"),
 }
 

@@ -5,20 +5,23 @@ import logging
 import ssl
 import tempfile
 from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 
+from kdl_local.apiserver import websocket
 from kdl_local.apiserver.auth import ADMIN, Authenticator, User
 from kdl_local.apiserver.certificates import Authority, KeyPair, create_authority
 from kdl_local.apiserver.kubeconfig import Access
 from kdl_local.apiserver.request import Request, Response, error_response, warning_header
 from kdl_local.apiserver.server import ApiServer
-from kdl_runtime.errors import ApiError, InternalError, RequestEntityTooLarge, TransportError
+from kdl_local.apiserver.streams.socket import Upgrade
+from kdl_runtime.errors import ApiError, BadRequest, InternalError, RequestEntityTooLarge, TransportError
 
 LOOPBACK = "127.0.0.1"
 MAX_BODY = 3 * 1024 * 1024
@@ -64,7 +67,7 @@ class HttpServer:
         self._options = options or HttpOptions()
         self._authenticator = Authenticator(self._options.tokens)
         self._runner: web.AppRunner | None = None
-        self._streams: set[asyncio.Task[None]] = set()
+        self._streams: set[asyncio.Task[Any]] = set()
         self.port = 0
 
     @property
@@ -129,9 +132,37 @@ class HttpServer:
         except Exception:
             _log.exception("%s %s failed", http.method, http.path)
             response = error_response(InternalError("Internal error occurred: see the log of the server"))
+        if response.upgrade is not None:
+            return await self._upgrade(http, response.upgrade)
         if isinstance(response.body, bytes):
             return _complete(response)
         return await self._stream(http, response, response.body)
+
+    async def _upgrade(self, http: web.Request, upgrade: Upgrade) -> web.StreamResponse:
+        """Serves a WebSocket; the client's going away cancels this."""
+        stream = websocket.prepare(upgrade)
+        try:
+            await stream.prepare(http)
+        except web.HTTPBadRequest as error:
+            return _complete(error_response(BadRequest(f"not a WebSocket handshake: {error.text}")))
+        async with self._counted(http):
+            await websocket.serve(stream, upgrade)
+        return stream
+
+    @asynccontextmanager
+    async def _counted(self, http: web.Request) -> AsyncGenerator[None, None]:
+        """Counts the task among those that ``stop`` ends. The connection of a task that is ended is closed at once."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._streams.add(task)
+        try:
+            yield
+        except (ConnectionError, asyncio.CancelledError):
+            if http.transport is not None:
+                http.transport.close()
+            raise
+        finally:
+            self._streams.discard(task)
 
     async def _answer(self, http: web.Request) -> Response:
         certificate = http.transport.get_extra_info("peercert") if http.transport else None
@@ -149,21 +180,11 @@ class HttpServer:
         """Writes piece by piece, waiting for a slow client; the client's going away cancels this."""
         stream = web.StreamResponse(status=response.status, headers=_headers(response))
         stream.enable_chunked_encoding()
-        task = asyncio.current_task()
-        try:
-            if task is not None:
-                self._streams.add(task)
+        async with self._counted(http), aclosing(pieces):
             await stream.prepare(http)
             async for piece in pieces:
                 await stream.write(piece)
             await stream.write_eof()
-        except (ConnectionError, asyncio.CancelledError):
-            if http.transport is not None:
-                http.transport.close()
-            raise
-        finally:
-            self._streams.discard(task)
-            await pieces.aclose()
         return stream
 
 

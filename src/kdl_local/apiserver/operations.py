@@ -112,6 +112,18 @@ def _patch(type_: ResourceType, path: str, kind: GroupVersionKind) -> Operation:
     return Operation(path, "patch", "patch", kind, (*_WRITE, _FORCE), PATCH, kind, media)
 
 
+_COMMAND = (
+    Parameter("container", "string", "The container; the only one of the pod if it is not named."),
+    Parameter("stderr", "boolean", "Redirects the standard error stream."),
+    Parameter("stdin", "boolean", "Redirects the standard input stream."),
+    Parameter("stdout", "boolean", "Redirects the standard output stream."),
+    Parameter("tty", "boolean", "Gives the command a terminal."),
+)
+_CONNECTIONS = {
+    "attach": _COMMAND,
+    "exec": (Parameter("command", "string", "The command and its arguments, each a parameter."), *_COMMAND),
+    "portforward": (Parameter("ports", "integer", "The ports to forward; over WebSocket channels only."),),
+}
 _METHODS = {"get": ("get", "get"), "create": ("post", "post"), "update": ("put", "put"), "patch": ("patch", "patch")}
 
 
@@ -119,7 +131,9 @@ def _subresource(type_: ResourceType, name: str, path: str) -> Iterator[Operatio
     kind = subresource_kind(type_, name)
     for verb in subresource_verbs(name):
         method, action = _METHODS[verb]
-        if verb == "get":
+        if name in _CONNECTIONS:
+            yield Operation(path, method, f"connect{method.capitalize()}", kind, _CONNECTIONS[name])
+        elif verb == "get":
             yield Operation(path, method, action, kind, (_PRETTY,), answer=None if name == "log" else kind)
         elif verb == "patch":
             yield _patch(type_, path, kind)

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
+from kdl_local.apiserver.streams.socket import Upgrade
 from kdl_runtime.codec.json import encode
 from kdl_runtime.errors import ApiError, BadRequest
 
@@ -74,6 +75,8 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     """Texts of ``Warning: 299`` headers, of which a response may have several."""
+    upgrade: Upgrade | None = None
+    """How the connection goes on after an answer of 101."""
 
     @property
     def complete(self) -> bytes:

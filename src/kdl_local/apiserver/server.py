@@ -18,6 +18,7 @@ from kdl_local.apiserver.reviews import is_review, review
 from kdl_local.apiserver.routes import Route, parse_route
 from kdl_local.apiserver.statuses import method_not_allowed, no_such_path
 from kdl_local.apiserver.storage import Store
+from kdl_local.apiserver.streams.provider import StreamProvider
 from kdl_local.apiserver.subresources import Subresources
 from kdl_local.apiserver.types import ResourceTypes
 from kdl_local.apiserver.verbs import Call, Verbs
@@ -48,7 +49,7 @@ _DEFAULT_OPTIONS = ServerOptions()
 class ApiServer:
     """All state is in memory and belongs to the running event loop.
 
-    ``faults`` may be set at any time. ``log_provider`` is set by whatever runs pods.
+    ``faults`` may be set at any time. ``log_provider`` and ``stream_provider`` are set by whatever runs pods.
     """
 
     def __init__(
@@ -81,6 +82,14 @@ class ApiServer:
     @log_provider.setter
     def log_provider(self, provider: LogProvider | None) -> None:
         self._subresources.log_provider = provider
+
+    @property
+    def stream_provider(self) -> StreamProvider | None:
+        return self._subresources.stream_provider
+
+    @stream_provider.setter
+    def stream_provider(self, provider: StreamProvider | None) -> None:
+        self._subresources.stream_provider = provider
 
     async def handle(self, request: Request) -> Response:
         """The answer; errors of the API are ``Status`` answers.

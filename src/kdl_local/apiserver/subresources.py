@@ -12,6 +12,8 @@ from kdl_local.apiserver.rendering import respond
 from kdl_local.apiserver.request import Response
 from kdl_local.apiserver.scale import read_scale, write_scale
 from kdl_local.apiserver.statuses import method_not_allowed, no_such_path
+from kdl_local.apiserver.streams.answers import pod_command, pod_port_forward
+from kdl_local.apiserver.streams.provider import StreamProvider
 from kdl_local.apiserver.types import Object
 from kdl_local.apiserver.verbs import Call, Verbs, write_options
 from kdl_runtime.clock import Clock
@@ -21,10 +23,12 @@ _SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Suc
 
 
 class Subresources:
-    """``log_provider`` answers ``pods/log``; None as long as no node runs."""
+    """``log_provider`` answers ``pods/log``, ``stream_provider`` exec, attach and port-forward; None as long as no node
+    runs."""
 
     def __init__(self, registry: Registry, verbs: Verbs, clock: Clock) -> None:
         self.log_provider: LogProvider | None = None
+        self.stream_provider: StreamProvider | None = None
         self._registry = registry
         self._verbs = verbs
         self._clock = clock
@@ -47,6 +51,10 @@ class Subresources:
                 return self._write_scale(call)
             case ("log", "GET"):
                 return await pod_log(call.request, self._stored(call), self.log_provider)
+            case ("exec" | "attach", "GET" | "POST"):
+                return pod_command(call.request, self._stored(call), self.stream_provider, exec_=name == "exec")
+            case ("portforward", "GET" | "POST"):
+                return pod_port_forward(call.request, self._stored(call), self.stream_provider)
             case ("binding", "POST"):
                 return self._bind(call)
             case ("eviction", "POST"):
