@@ -55,12 +55,11 @@ class Cluster(ABC):
         loaded = definitions.load(crds)
         self.call(lambda client: definitions.install(client, loaded))
 
-    def create_fake_nodes(self, count: int, *, tainted: bool = False) -> list[str]:
-        """Makes nodes that kwok plays, and waits until they are Ready. Their names, fake-0 and so on.
-
-        ``tainted``: only pods that tolerate ``kdl.io/fake`` come to them, for clusters that have real nodes as well.
-        """
-        return self.call(lambda client: fake_nodes.create(client, count, tainted=tainted))
+    def create_fake_nodes(self, nodes: fake_nodes.FakeNodes | int = 1) -> list[str]:
+        """Makes nodes that kwok plays, so many or as described, and waits until they are Ready. Their names, fake-0 and
+        so on. Needs the component kwok, and kube-controller-manager for pods to come to them. FakeNodesError."""
+        wanted = fake_nodes.FakeNodes(nodes) if isinstance(nodes, int) else nodes
+        return self.call(lambda client: fake_nodes.create(client, wanted))
 
     def call(self, work: Callable[[Client], Awaitable[T]]) -> T:
         """Runs a coroutine with a client of the cluster, in a thread and an event loop of its own."""

@@ -109,6 +109,9 @@ def _controller_manager(options: ControlPlaneOptions, place: Place) -> Flags:
             "cluster-cidr": options.cluster_cidr,
             "service-cluster-ip-range": options.service_cidr,
         }
+    if KWOK in options.components:
+        # A new node is fit for pods when this controller has seen it Ready; every 5 s by default.
+        flags["node-monitor-period"] = "1s"
     return flags
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from kdl_local.guard import MARK, Guard
 from kdl_runtime.transport.config import ClusterConfig, Source
@@ -22,13 +22,22 @@ from kdl_testing.envtest import components, fake_nodes, users
 from kdl_testing.envtest.certificates import Credentials, prepare, server_hosts
 from kdl_testing.envtest.cluster import Cluster
 from kdl_testing.envtest.components import ETCD_SOCKET, LOOPBACK, Place
-from kdl_testing.envtest.options import API_SERVER, ETCD, KWOK, ORDER, ControlPlaneOptions
+from kdl_testing.envtest.options import (
+    API_SERVER,
+    CONTROLLER_MANAGER,
+    ETCD,
+    KWOK,
+    ORDER,
+    SCHEDULER,
+    ControlPlaneOptions,
+)
 from kdl_testing.envtest.ports import start_on_free_port
 from kdl_testing.envtest.probes import etcd_probe, http_probe, https_probe
 from kdl_testing.envtest.process import Process, ProcessError, Program
 
 ADMIN = ("kdl-admin", ("system:masters",))
 
+_DEFAULT_SERVICE_ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
 _STOP_SECONDS = {
     # It waits a minute for open watches, and what it has stored is in etcd.
     API_SERVER: 1.0,
@@ -164,27 +173,37 @@ class ControlPlane(Cluster):
     def _start_components(self) -> None:
         running = self._running
         self._start(ETCD, lambda port: etcd_probe(running.directory, ETCD_SOCKET))
-        self._start_api_server()
+        context = self._start_api_server()
         self._write_kubeconfigs()
-        context = self._tls_context()
-        others = [name for name in ORDER if name in self.options.components and name not in (ETCD, API_SERVER)]
-
-        def start(name: str) -> None:
-            if name == KWOK:
-                self._start(name, lambda port: http_probe((LOOPBACK, port), "/healthz"))
-            else:
-                self._start(name, lambda port: https_probe((LOOPBACK, port), "/healthz", context))
-
+        probes = self._probes(context)
+        others = [name for name in ORDER if name in self.options.components and name in probes]
         with ThreadPoolExecutor(max(len(others), 1), "envtest") as executor:
-            for outcome in [executor.submit(start, name) for name in others]:
+            for outcome in [executor.submit(self._start, name, probes[name]) for name in others]:
                 outcome.result()
         self.processes = {name: self.processes[name] for name in ORDER if name in self.processes}
 
-    def _start_api_server(self) -> None:
+    def _probes(self, context: ssl.SSLContext) -> Mapping[str, Callable[[int], Callable[[], bool]]]:
+        """By component, for a port: whether it is ready."""
+        url = urlsplit(self.config.server)
+        accounts = https_probe((url.hostname or "", url.port or 0), _DEFAULT_SERVICE_ACCOUNT, context)
+
+        def manager_probe(port: int) -> Callable[[], bool]:
+            healthy = https_probe((LOOPBACK, port), "/healthz", context)
+            # Until that is there, pods are refused.
+            return lambda: healthy() and accounts()
+
+        return {
+            CONTROLLER_MANAGER: manager_probe,
+            SCHEDULER: lambda port: https_probe((LOOPBACK, port), "/healthz", context),
+            KWOK: lambda port: http_probe((LOOPBACK, port), "/healthz"),
+        }
+
+    def _start_api_server(self) -> ssl.SSLContext:
+        """The context with which it can be asked as the administrator."""
         host = self._host()
         authority = self._running.credentials.authority
         admin = authority.client(*ADMIN, datetime.now(UTC))
-        context = self._tls_context()
+        context = ssl.create_default_context(cadata=authority.certificate.decode())
         with tempfile.NamedTemporaryFile(dir=self.directory) as file:
             file.write(admin.certificate + admin.key)
             file.flush()
@@ -198,6 +217,7 @@ class ControlPlane(Cluster):
         self._start(API_SERVER, probe, self.options.port)
         server = f"https://{f'[{host}]' if ':' in host else host}:{ports[-1]}"
         self._config = users.with_certificate(ClusterConfig(server, ca=Source(data=authority.certificate)), admin)
+        return context
 
     def _write_kubeconfigs(self) -> None:
         users.write(self.kubeconfig, self.config)
@@ -263,9 +283,6 @@ class ControlPlane(Cluster):
         if not ipaddress.ip_address(bind).is_unspecified:
             return bind
         return self.options.advertise_address or LOOPBACK
-
-    def _tls_context(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cadata=self._running.credentials.authority.certificate.decode())
 
 
 def _locate(names: Sequence[str]) -> Mapping[str, Path]:

@@ -16,6 +16,7 @@ TAIL_LINES = 15
 """How many lines of its log an error quotes."""
 
 _POLL_SECONDS = 0.03
+_LINE_LENGTH = 400
 _TAIL_BYTES = 32 * 1024
 
 
@@ -149,14 +150,14 @@ class Process:
 
 
 def tail(log: Path, lines: int = TAIL_LINES) -> list[str]:
-    """The last lines of a log that are not empty; none if there is no such file."""
+    """The last lines of a log that are not empty, cut where they are very long; none if there is no such file."""
     try:
         with log.open("rb") as file:
             file.seek(max(file.seek(0, os.SEEK_END) - _TAIL_BYTES, 0))
             text = file.read().decode(errors="replace")
     except OSError:
         return []
-    return [line for line in text.splitlines() if line.strip()][-lines:]
+    return [line[:_LINE_LENGTH] for line in text.splitlines() if line.strip()][-lines:]
 
 
 def _ending(code: int) -> str:
