@@ -90,7 +90,8 @@ class _Apt:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._state = home / "apt"
-        # apt names no package that it finds among its archives, so what resolves looks into an empty directory.
+        # apt names no package that it finds among its archives, or where it would download to, so what resolves looks
+        # into an empty directory, and from one.
         self._nothing = self._state / "nothing"
         self._stamp = self._state / "updated"
         self._config = self._state / "apt.conf"
@@ -103,13 +104,14 @@ class _Apt:
         return time.time() - self._stamp.stat().st_mtime if self._stamp.exists() else float("inf")
 
     def update(self) -> None:
-        self._run(["update"], "the package lists")
+        self._run(["update"], "the package lists", self._home)
         self._stamp.touch()
 
     def resolve(self, packages: Sequence[str], closure: bool) -> list[str]:
         """The names of the files."""
         archives = ["-o", f"Dir::Cache::archives={self._nothing}"]
-        lines = self._run([*archives, "--print-uris", *_command(packages, closure)], ", ".join(packages)).splitlines()
+        arguments = [*archives, "--print-uris", *_command(packages, closure)]
+        lines = self._run(arguments, ", ".join(packages), self._nothing).splitlines()
         names = [line.split()[1] for line in lines if line.startswith("'")]
         if not names:
             raise PackageError(f"apt-get names no file for {', '.join(packages)}. {_WAY_OUT}")
@@ -117,11 +119,11 @@ class _Apt:
 
     def download(self, packages: Sequence[str], closure: bool) -> None:
         archives = ["-o", f"Dir::Cache::archives={self._home}", "--download-only"]
-        self._run([*archives, *_command(packages, closure)], ", ".join(packages))
+        self._run([*archives, *_command(packages, closure)], ", ".join(packages), self._home)
 
-    def _run(self, arguments: Sequence[str], what: str) -> str:
+    def _run(self, arguments: Sequence[str], what: str, directory: Path) -> str:
         argv = ["apt-get", "-c", str(self._config), "-q", "-y", *arguments]
-        done = subprocess.run(argv, cwd=self._home, capture_output=True, text=True, check=False)
+        done = subprocess.run(argv, cwd=directory, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             errors = [line.removeprefix("E: ") for line in done.stderr.splitlines() if line.startswith("E: ")]
             why = "; ".join(errors) or done.stderr.strip() or f"exit code {done.returncode}"
