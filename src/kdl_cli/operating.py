@@ -1,9 +1,14 @@
 """The operator's process: logging, the manager, the controllers, and signals."""
 
+import platform
+import uuid
+
 from kdl_cli.errors import CliError
-from kdl_cli.operatorflags import OperatorFlags
+from kdl_cli.operatorflags import ElectionFlags, OperatorFlags
 from kdl_cli.options import Connection
-from kdl_cli.session import connect
+from kdl_cli.session import Session, connect
+from kdl_runtime.leader.lease import ElectionOptions
+from kdl_runtime.leader.thread import ElectionThread, elector_of
 from kdl_runtime.manager import signals
 from kdl_runtime.manager.manager import Manager, ManagerOptions
 from kdl_runtime.observe import logging
@@ -12,8 +17,9 @@ from kdl_runtime.serve.address import parse_bind_address
 from kdl_workloads.operator import OperatorOptions, build
 
 
-async def operate(flags: OperatorFlags) -> None:
-    """Until a signal stops it. Raises what makes going on impossible: no cluster, an unknown kind, a port in use."""
+async def operate(flags: OperatorFlags, election: ElectionFlags) -> None:
+    """Until a signal stops it. Raises what makes going on impossible: no cluster, an unknown kind, a port in use, and
+    with leader election the loss of the lease."""
     logging.configure(json=flags.log_format == "json", level=flags.log_level)
     for flag, address in (
         ("--metrics-bind-address", flags.metrics_bind_address),
@@ -34,6 +40,7 @@ async def operate(flags: OperatorFlags) -> None:
                 tune_gc=True,
             ),
             session.clock,
+            election=_election(session, election),
         )
         options = OperatorOptions(
             workloads=flags.workloads,
@@ -42,3 +49,20 @@ async def operate(flags: OperatorFlags) -> None:
         )
         build(manager, options, await served(session.client))
         await signals.run(manager)
+
+
+def _election(session: Session, flags: ElectionFlags) -> ElectionThread | None:
+    if not flags.leader_elect:
+        return None
+    try:
+        options = ElectionOptions(
+            namespace=flags.leader_elect_resource_namespace or session.config.namespace,
+            name=flags.leader_elect_resource_name,
+            identity=f"{platform.node()}_{uuid.uuid4()}",
+            lease_duration=flags.leader_elect_lease_duration,
+            renew_deadline=flags.leader_elect_renew_deadline,
+            retry_period=flags.leader_elect_retry_period,
+        )
+    except ValueError as error:
+        raise CliError(str(error)) from error
+    return ElectionThread(options.name, elector_of(session.config, options))

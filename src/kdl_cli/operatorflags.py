@@ -17,3 +17,15 @@ class OperatorFlags:
     graceful_shutdown_timeout: float
     log_format: str
     log_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class ElectionFlags:
+    """The flags of leader election, under the names of Kubernetes' own components. Times in seconds."""
+
+    leader_elect: bool
+    leader_elect_lease_duration: float
+    leader_elect_renew_deadline: float
+    leader_elect_retry_period: float
+    leader_elect_resource_name: str
+    leader_elect_resource_namespace: str | None

@@ -12,6 +12,7 @@ from kdl_cli.options import Connection
 from kdl_runtime.client.client import Client
 from kdl_runtime.clock import Clock, SystemClock
 from kdl_runtime.resources.discovery import Discovery
+from kdl_runtime.transport.config import ClusterConfig
 
 T = TypeVar("T")
 
@@ -21,6 +22,7 @@ class Session:
     """``namespace`` is the one that the command works in: the flag's, else the context's, else ``default``."""
 
     client: Client
+    config: ClusterConfig
     namespace: str
     clock: Clock
     discovery: Discovery
@@ -37,7 +39,7 @@ async def connect(connection: Connection) -> AsyncIterator[Session]:
     transport = HttpTransport(config, clock)
     try:
         client = Client(transport, clock)
-        yield Session(client, connection.namespace or config.namespace, clock, Discovery(client, clock))
+        yield Session(client, config, connection.namespace or config.namespace, clock, Discovery(client, clock))
     finally:
         await transport.close()
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from kdl_runtime.controller.ownership import set_controller_reference
     from kdl_runtime.errors import TerminalError
     from kdl_runtime.events.recorder import EventRecorder
+    from kdl_runtime.leader.elector import LeaderElector
+    from kdl_runtime.leader.lease import ElectionOptions
+    from kdl_runtime.leader.thread import ElectionThread
     from kdl_runtime.manager.manager import Manager, ManagerOptions
     from kdl_runtime.types import ObjectKey, Request, Resource, Result
 
@@ -26,8 +29,11 @@ _MODULES = {
     "Client": "client.client",
     "Controller": "controller.controller",
     "ControllerOptions": "controller.options",
+    "ElectionOptions": "leader.lease",
+    "ElectionThread": "leader.thread",
     "EventRecorder": "events.recorder",
     "Informer": "cache.informer",
+    "LeaderElector": "leader.elector",
     "Manager": "manager.manager",
     "ManagerOptions": "manager.manager",
     "ObjectKey": "types",
@@ -45,9 +51,12 @@ __all__ = [
     "Client",
     "Controller",
     "ControllerOptions",
+    "ElectionOptions",
+    "ElectionThread",
     "EventRecorder",
     "Finalizer",
     "Informer",
+    "LeaderElector",
     "Manager",
     "ManagerOptions",
     "ObjectKey",

@@ -3,7 +3,7 @@
 import click
 
 from kdl_cli.durations import Duration
-from kdl_cli.operatorflags import OperatorFlags
+from kdl_cli.operatorflags import ElectionFlags, OperatorFlags
 from kdl_cli.options import examples, gathered
 
 
@@ -74,10 +74,47 @@ from kdl_cli.options import examples, gathered
     show_default=True,
     help="Least level that is logged.",
 )
+@click.option(
+    "--leader-elect/--no-leader-elect",
+    "--enable-leader-election",
+    default=False,
+    show_default=True,
+    help="Work only while holding a Lease, so that several operators can run and one of them works.",
+)
+@click.option(
+    "--leader-elect-lease-duration",
+    type=Duration(),
+    default=15.0,
+    show_default="15s",
+    help="How long the others wait for a leader that does not renew its lease.",
+)
+@click.option(
+    "--leader-elect-renew-deadline",
+    type=Duration(),
+    default=10.0,
+    show_default="10s",
+    help="How long a leader tries to renew its lease before it ends.",
+)
+@click.option(
+    "--leader-elect-retry-period",
+    type=Duration(),
+    default=2.0,
+    show_default="2s",
+    help="Between two renewals.",
+)
+@click.option(
+    "--leader-elect-resource-name", default="kdl-operator", show_default=True, metavar="NAME", help="Name of the Lease."
+)
+@click.option(
+    "--leader-elect-resource-namespace",
+    metavar="NAME",
+    help="Namespace of the Lease. Default: the pod's, or the context's.",
+)
+@gathered(ElectionFlags, "election")
 @gathered(OperatorFlags, "flags")
-def command(flags: OperatorFlags) -> None:
+def command(flags: OperatorFlags, election: ElectionFlags) -> None:
     """Run every kind of job whose CRD the cluster serves, until SIGTERM or SIGINT; a second signal ends it at once."""
     from kdl_cli.operating import operate
     from kdl_cli.session import run
 
-    run(operate(flags))
+    run(operate(flags, election))

@@ -6,6 +6,7 @@ import platform
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -33,6 +34,21 @@ class ShutdownTimeoutError(KdlError):
     """Not everything ended within the time that a graceful shutdown may take."""
 
 
+class Election(Protocol):
+    """Decides whether this process leads: a ``LeaderElector``, or an ``ElectionThread`` around one.
+
+    ``name`` is what metrics call it.
+    """
+
+    name: str
+
+    def start(self, on_elected: Callable[[], None], on_lost: Callable[[BaseException], None]) -> None: ...
+
+    async def stop(self, *, release: bool) -> None: ...
+
+    def check(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ManagerOptions:
     """Addresses are ``host:port`` or ``:port``; "0" means that nothing listens. Times in seconds.
@@ -56,8 +72,11 @@ class ManagerOptions:
 class Manager:
     """Owns cache, events, metrics, servers and controllers of one process.
 
-    Start order: servers, cache (until it is synced), runnables, controllers. Stop order: runnables, controllers (which
-    finish what they have begun), cache, servers, and last the events, so that all others may still record some.
+    Start order: servers, cache (until it is synced), runnables, and once this process leads the controllers. Stop
+    order: runnables, controllers (which finish what they have begun), cache, servers, the lease, and last the events,
+    so that all others may still record some. Lost leadership ends everything at once, and ``start`` raises it.
+
+    Without ``election`` this process leads from the start.
     """
 
     def __init__(
@@ -66,6 +85,7 @@ class Manager:
         options: ManagerOptions | None = None,
         clock: Clock | None = None,
         rng: random.Random | None = None,
+        election: Election | None = None,
     ) -> None:
         self.client = client
         self.options = options or ManagerOptions()
@@ -83,6 +103,10 @@ class Manager:
         self._healthz, self._readyz = HealthChecks(), HealthChecks()
         self._healthz.add("watches", self.cache.check_alive)
         self._readyz.add("cache", self._check_synced)
+        self._election = election
+        if election is not None:
+            self._healthz.add("leaderElection", election.check)
+            self._leads = self.metrics.leader_status.labels(election.name)
         self._controllers: dict[str, Controller] = {}
         self._metrics_server = HttpServer(metrics_app(self.metrics), metrics_address) if metrics_address else None
         probes = {"/healthz": self._healthz, "/readyz": self._readyz}
@@ -95,6 +119,8 @@ class Manager:
             self._others.add(LoopLag(self.clock, self.metrics.loop_lag))
         self._stop = asyncio.Event()
         self._started = asyncio.Event()
+        self._elected = asyncio.Event()
+        self._leadership_lost = False
         self._ran = False
         self._runs = False
         self._failure: BaseException | None = None
@@ -138,8 +164,8 @@ class Manager:
         return self._probe_server.address if self._probe_server else None
 
     async def wait_started(self) -> None:
-        """Until the servers listen, the cache is synced, and everything runs. KdlError if it ends before that, for the
-        reason that ``start`` raises."""
+        """Until the servers listen, the cache is synced, and everything runs but what waits for leadership. KdlError if
+        it ends before that, for the reason that ``start`` raises."""
         await self._started.wait()
         if not self._runs:
             raise KdlError("the manager has ended before it had started")
@@ -184,11 +210,28 @@ class Manager:
         if self._stop.is_set():
             return
         self._others.start(self._fail)
-        self._leaders.start(self._fail)
+        if self._election is None:
+            self._leaders.start(self._fail)
+        else:
+            self._election.start(self._elected.set, self._lose)
         self._runs = True
         self._started.set()
         log.info("manager started", controllers=sorted(self._controllers), watches=len(self.cache.informers))
+        if self._election is not None:
+            await self._until_stopped(self._wait_elected())
+            if self._stop.is_set():
+                return
+            self._leads.set(1)
+            self._leaders.start(self._fail)
         await self._stop.wait()
+
+    async def _wait_elected(self) -> None:
+        await self._elected.wait()
+
+    def _lose(self, error: BaseException) -> None:
+        self._leads.set(0)
+        self._leadership_lost = True
+        self._fail(error)
 
     async def _until_stopped(self, work: Awaitable[None]) -> None:
         """Wait for ``work``, and give it up when the manager is stopped meanwhile."""
@@ -204,7 +247,8 @@ class Manager:
             await asyncio.gather(task, stopped, return_exceptions=True)
 
     async def _shut_down(self) -> None:
-        budget = self.options.graceful_shutdown_timeout
+        # Who no longer leads has no time to finish anything.
+        budget = 0.0 if self._leadership_lost else self.options.graceful_shutdown_timeout
         deadline = None if budget < 0 else self.clock.monotonic() + budget
 
         def left() -> float | None:
@@ -217,6 +261,9 @@ class Manager:
         for server in (self._probe_server, self._metrics_server):
             if server is not None:
                 await server.stop()
+        if self._election is not None:
+            # Another may lead only after all that this process does as a leader has ended.
+            await self._election.stop(release=not late)
         if self._recorder_group.started:
             await self.events.flush(left())
         await self._recorder_group.stop(left())

@@ -182,6 +182,8 @@ class Metrics:
 
         self.rest_requests = counter("rest_client_requests", "Requests to the API server.", "code", "method", "host")
 
+        self.leader_status = gauge("leader_election_master_status", "1 while this process leads.", "name")
+
         own = "kdl_runtime"
         self.cache_objects = gauge(f"{own}_cache_objects", "Objects in the cache.", "resource", "watch")
         self.watch_events = counter(f"{own}_watch_events", "Events of a watch.", "resource", "watch", "type")

@@ -21,6 +21,7 @@ from kdl_local.apiserver.server import ApiServer
 from kdl_runtime.client.client import Client, Patch, PatchType, WriteOptions
 from kdl_runtime.clock import SystemClock
 from kdl_runtime.resources.discovery import Discovery
+from kdl_runtime.transport.config import ClusterConfig
 from kdl_runtime.types import ObjectKey, Resource
 from kdl_testing.direct import DirectTransport
 from kdl_workloads.crds import all_crds
@@ -195,7 +196,9 @@ async def cluster(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cluster]:
     server.log_provider = logs
     transport = DirectTransport(server)
     client = Client(transport, clock)
-    session = Session(client, "default", clock, Discovery(client, clock, floor=0))
+    session = Session(
+        client, ClusterConfig("https://cluster.invalid"), "default", clock, Discovery(client, clock, floor=0)
+    )
     await install(session, job_crds())
 
     @asynccontextmanager
