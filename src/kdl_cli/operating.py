@@ -1,5 +1,6 @@
 """The operator's process: logging, the manager, the controllers, and signals."""
 
+import os
 import platform
 import uuid
 
@@ -58,7 +59,7 @@ def _election(session: Session, flags: ElectionFlags) -> ElectionThread | None:
         options = ElectionOptions(
             namespace=flags.leader_elect_resource_namespace or session.config.namespace,
             name=flags.leader_elect_resource_name,
-            identity=f"{platform.node()}_{uuid.uuid4()}",
+            identity=f"{platform.node()}_{os.getpid()}_{uuid.uuid4()}",
             lease_duration=flags.leader_elect_lease_duration,
             renew_deadline=flags.leader_elect_renew_deadline,
             retry_period=flags.leader_elect_retry_period,

@@ -10,24 +10,10 @@ from pathlib import Path
 import pytest
 
 from demo.sandbox import Sandbox
+from demo.training import JOB, pods, submit
 from kdl_runtime.codec import json
 
 pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(180)]
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-JOB = "pytorch-allreduce"
-
-
-@pytest.fixture
-def kubeconfig(sandbox: Sandbox) -> Iterator[Path]:
-    """A local cluster with the CRDs, for the time of the test."""
-    path = sandbox.root / "kubeconfig"
-    sandbox.run("local", "up", "--kubeconfig", str(path))
-    sandbox.run("crds", "--install", "--kubeconfig", str(path))
-    yield path
-    sandbox.run("local", "down")
-    path.unlink(missing_ok=True)
-    assert sandbox.leftovers() == []
 
 
 @contextlib.contextmanager
@@ -47,11 +33,7 @@ def operator(sandbox: Sandbox, kubeconfig: Path) -> Iterator[subprocess.Popen[st
 @pytest.mark.parametrize("moment", ["Created", "Running"])
 def test_killed_and_started_again(sandbox: Sandbox, kubeconfig: Path, moment: str) -> None:
     connection = ("--kubeconfig", str(kubeconfig))
-    job = (EXAMPLES / "pytorch" / "job.yaml").read_text().replace('value: "5"', 'value: "20"')
-    for path, text in ((sandbox.root / "job.yaml", job), (sandbox.root / "config.yaml", config_map())):
-        path.write_text(text)
-        sandbox.run("submit", "-f", str(path), *connection)
-        path.unlink()
+    submit(sandbox, connection)
     with operator(sandbox, kubeconfig) as first:
         sandbox.run("wait", JOB, f"--for=condition={moment}", "--timeout", "60s", *connection)
         before = pods(sandbox, connection)
@@ -65,20 +47,3 @@ def test_killed_and_started_again(sandbox: Sandbox, kubeconfig: Path, moment: st
         assert "all sums agree" in sandbox.run("logs", JOB, *connection)
         restarts = json.decode(sandbox.run("get", f"pytorchjob/{JOB}", "-o", "json", *connection))["status"]
         assert not any(replica.get("restarts") for replica in restarts["replicaStatuses"].values())
-
-
-def pods(sandbox: Sandbox, connection: tuple[str, ...]) -> dict[str, str]:
-    """UID by name."""
-    listed = json.decode(sandbox.run("get", "pods", "-o", "json", *connection))
-    return {item["metadata"]["name"]: item["metadata"]["uid"] for item in listed["items"]}
-
-
-def config_map() -> str:
-    program = (EXAMPLES / "pytorch" / "allreduce.py").read_text()
-    made = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": JOB},
-        "data": {"allreduce.py": program},
-    }
-    return json.encode(made).decode()
