@@ -15,6 +15,7 @@ from kdl_local.apiserver.http import HttpOptions, HttpServer, create_credentials
 from kdl_local.apiserver.kubeconfig import write_kubeconfig
 from kdl_local.apiserver.logs import LogOptions
 from kdl_local.apiserver.server import ApiServer
+from kdl_local.apiserver.streams.provider import StreamProvider
 from kdl_local.controllers.all import ControllersOptions, run_controllers
 from kdl_local.guard import MARK, Guard, kill_marked
 from kdl_local.node.fake import FakeNodeOptions, FakeNodes
@@ -190,6 +191,7 @@ class LocalCluster:
         if options.fake_nodes.count:
             self._fake_nodes = FakeNodes(direct, self._clock, options.fake_nodes)
         self.server.log_provider = self._logs
+        self.server.stream_router = self._streams
 
     async def _run_parts(self) -> None:
         try:
@@ -221,6 +223,15 @@ class LocalCluster:
         if self._process_node is not None and node_name(pod) == self._process_node.name:
             return await self._process_node.logs(pod, options)
         raise BadRequest(f"node {node_name(pod)} is not one of this cluster: it keeps no logs")
+
+    def _streams(self, pod: Mapping[str, Any]) -> StreamProvider:
+        """The node that the pod is on."""
+        name = node_name(pod)
+        if self._fake_nodes is not None and name in self._fake_nodes.names:
+            raise BadRequest(f"pod {pod['metadata']['name']} only seems to run: {name} is a fake node")
+        if self._process_node is not None and name == self._process_node.name:
+            return self._process_node.streams
+        raise BadRequest(f"node {name} is not one of this cluster: nothing can be run there")
 
     def _create_api_service(self) -> None:
         spec = {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443, "targetPort": self._port}]}

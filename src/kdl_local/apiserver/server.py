@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 
 from kdl_local.apiserver import discovery
+from kdl_local.apiserver.apply.writes import Ownership
 from kdl_local.apiserver.bodies import decode_object
 from kdl_local.apiserver.bootstrap import bootstrap
 from kdl_local.apiserver.builtin import builtin
@@ -13,12 +14,13 @@ from kdl_local.apiserver.faults import Faults, NoFaults
 from kdl_local.apiserver.logs import LogProvider
 from kdl_local.apiserver.openapi import OpenApi
 from kdl_local.apiserver.registry import Registry
-from kdl_local.apiserver.request import TEXT, Request, Response, error_response
+from kdl_local.apiserver.rendering import refusal
+from kdl_local.apiserver.request import TEXT, Request, Response
 from kdl_local.apiserver.reviews import is_review, review
 from kdl_local.apiserver.routes import Route, parse_route
 from kdl_local.apiserver.statuses import method_not_allowed, no_such_path
 from kdl_local.apiserver.storage import Store
-from kdl_local.apiserver.streams.provider import StreamProvider
+from kdl_local.apiserver.streams.provider import StreamRouter
 from kdl_local.apiserver.subresources import Subresources
 from kdl_local.apiserver.types import ResourceTypes
 from kdl_local.apiserver.verbs import Call, Verbs
@@ -49,7 +51,7 @@ _DEFAULT_OPTIONS = ServerOptions()
 class ApiServer:
     """All state is in memory and belongs to the running event loop.
 
-    ``faults`` may be set at any time. ``log_provider`` and ``stream_provider`` are set by whatever runs pods.
+    ``faults`` may be set at any time. ``log_provider`` and ``stream_router`` are set by whatever runs pods.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class ApiServer:
         # Revisions go on from those of an earlier server, as long as it has written less than once a millisecond:
         # what its clients remember is older than anything here, and they are told to list again.
         self.store = Store(options.history_size, int(clock.now().timestamp() * 1000))
-        self.registry = Registry(self.store, clock, rng)
+        self.registry = Registry(self.store, Ownership(self.types, clock), clock, rng)
         self.direct = Direct(self.types, self.registry)
         self._clock = clock
         self._rng = rng
@@ -84,12 +86,12 @@ class ApiServer:
         self._subresources.log_provider = provider
 
     @property
-    def stream_provider(self) -> StreamProvider | None:
-        return self._subresources.stream_provider
+    def stream_router(self) -> StreamRouter | None:
+        return self._subresources.stream_router
 
-    @stream_provider.setter
-    def stream_provider(self, provider: StreamProvider | None) -> None:
-        self._subresources.stream_provider = provider
+    @stream_router.setter
+    def stream_router(self, router: StreamRouter | None) -> None:
+        self._subresources.stream_router = router
 
     async def handle(self, request: Request) -> Response:
         """The answer; errors of the API are ``Status`` answers.
@@ -106,7 +108,10 @@ class ApiServer:
                 raise fault.error
             response = await self._dispatch(request)
         except ApiError as error:
-            response = error_response(error)
+            response = refusal(error, request.header("accept"))
+        warning = self._deprecation(request.path)
+        if warning:
+            response.warnings = (warning, *response.warnings)
         if fault.lost:
             if not isinstance(response.body, bytes):
                 await response.body.aclose()
@@ -124,6 +129,12 @@ class ApiServer:
             raise no_such_path()
         call = Call(request, type_, route)
         return await self._subresources.handle(call) if route.subresource else self._call(call)
+
+    def _deprecation(self, path: str) -> str:
+        """The warning that belongs to the version of the type at the path; empty if there is none."""
+        route = parse_route(path)
+        type_ = self.types.get(route.group, route.version, route.plural) if route else None
+        return type_.deprecation if type_ else ""
 
     def _call(self, call: Call) -> Response:
         verb = _verb(call.request, call.route)

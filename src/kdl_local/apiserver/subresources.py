@@ -11,9 +11,9 @@ from kdl_local.apiserver.registry import Registry, WriteOptions
 from kdl_local.apiserver.rendering import respond
 from kdl_local.apiserver.request import Response
 from kdl_local.apiserver.scale import read_scale, write_scale
-from kdl_local.apiserver.statuses import method_not_allowed, no_such_path
+from kdl_local.apiserver.statuses import method_not_allowed, no_such_path, not_found
 from kdl_local.apiserver.streams.answers import pod_command, pod_port_forward
-from kdl_local.apiserver.streams.provider import StreamProvider
+from kdl_local.apiserver.streams.provider import StreamRouter
 from kdl_local.apiserver.types import Object
 from kdl_local.apiserver.verbs import Call, Verbs, write_options
 from kdl_runtime.clock import Clock
@@ -23,12 +23,12 @@ _SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Suc
 
 
 class Subresources:
-    """``log_provider`` answers ``pods/log``, ``stream_provider`` exec, attach and port-forward; None as long as no node
+    """``log_provider`` answers ``pods/log``, ``stream_router`` exec, attach and port-forward; None as long as no node
     runs."""
 
     def __init__(self, registry: Registry, verbs: Verbs, clock: Clock) -> None:
         self.log_provider: LogProvider | None = None
-        self.stream_provider: StreamProvider | None = None
+        self.stream_router: StreamRouter | None = None
         self._registry = registry
         self._verbs = verbs
         self._clock = clock
@@ -37,7 +37,7 @@ class Subresources:
         """NotFound for a subresource that the type has not, MethodNotAllowed for what cannot be done with it."""
         name = call.route.subresource
         if name not in call.type.subresources:
-            raise no_such_path()
+            raise not_found(call.type.resource, call.route.name) if call.type.custom else no_such_path()
         match name, call.request.method:
             case ("status", "GET" | "HEAD"):
                 return self._verbs.get(call)
@@ -52,9 +52,9 @@ class Subresources:
             case ("log", "GET"):
                 return await pod_log(call.request, self._stored(call), self.log_provider)
             case ("exec" | "attach", "GET" | "POST"):
-                return pod_command(call.request, self._stored(call), self.stream_provider, exec_=name == "exec")
+                return pod_command(call.request, self._stored(call), self.stream_router, exec_=name == "exec")
             case ("portforward", "GET" | "POST"):
-                return pod_port_forward(call.request, self._stored(call), self.stream_provider)
+                return pod_port_forward(call.request, self._stored(call), self.stream_router)
             case ("binding", "POST"):
                 return self._bind(call)
             case ("eviction", "POST"):

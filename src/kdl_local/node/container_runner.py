@@ -8,7 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from kdl_local.apiserver.streams.provider import CommandOptions, StreamError
+from kdl_local.node import command as commands
 from kdl_local.node import probes, volumes
+from kdl_local.node.attached import Attached
+from kdl_local.node.command import Command
 from kdl_local.node.container import Container, End
 from kdl_local.node.container_log import LogFile, last_output
 from kdl_local.node.context import NodeContext
@@ -16,7 +20,7 @@ from kdl_local.node.environment import ConfigError, command, environment
 from kdl_local.node.launch import START_ERROR_EXIT, Isolation, LaunchSpec, Mount
 from kdl_local.node.lifecycle import restart_delay
 from kdl_local.node.pod_files import PodFiles
-from kdl_local.node.process import Process, StartError, run_inside, start
+from kdl_local.node.process import Process, StartError, entry_spec, run_inside, start
 from kdl_runtime.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -39,6 +43,7 @@ class ContainerRunner:
         self._spec: LaunchSpec | None = None
         self._pod: Object = {}
         self._address = ""
+        self._commands: set[Command] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     # ---- start
@@ -80,6 +85,9 @@ class ContainerRunner:
         spec = container.spec
         hostname = pod["spec"].get("hostname") or pod["metadata"]["name"][:63]
         base = {**node.images.environment(spec.get("image") or ""), "HOSTNAME": hostname, **node.server_env}
+        terminal = bool(spec.get("tty"))
+        if terminal:
+            base["TERM"] = "xterm"
         variables = environment(spec, node.sources(pod, address), base)
         argv = command(spec, variables)
         found = volumes.mounts(spec, mounted, variables)
@@ -101,10 +109,33 @@ class ContainerRunner:
             hostname="" if pod["spec"].get("hostNetwork") else hostname,
             scratch=str(self._files.scratch),
             mounts=found,
+            stdin=bool(spec.get("stdin")),
+            terminal=terminal,
         )
 
     def _message_target(self) -> str:
         return self.container.spec.get("terminationMessagePath") or "/dev/termination-log"
+
+    # ---- clients
+
+    async def exec(self, options: CommandOptions) -> Command:
+        """Runs a command for a client. StreamError if it cannot be run; it ends with the container at the latest."""
+        process, spec = self.container.process, self._spec
+        if process is None or spec is None:
+            raise StreamError(f'unable to upgrade connection: container not found ("{self.container.name}")')
+        found = await commands.run(entry_spec(process, spec, options.command, terminal=options.tty), options)
+        self._commands.add(found)
+        found.on_exit = lambda: self._commands.discard(found)
+        if process.exited.is_set():
+            found.kill()
+        return found
+
+    def attach(self, options: CommandOptions) -> Attached:
+        """Lets a client see and feed the container's first process. StreamError if there is none."""
+        process = self.container.process
+        if process is None:
+            raise StreamError(f"unable to upgrade connection: container {self.container.name} not found")
+        return Attached(process, options, once=bool(self.container.spec.get("stdinOnce")))
 
     # ---- the end of a run
 
@@ -128,6 +159,8 @@ class ContainerRunner:
         container, policy = self.container, self._node.timings.crash_loop
         for task in self._tasks:
             task.cancel()
+        for command_ in self._commands:
+            command_.kill()
         ran = (end.finished_at - end.started_at).total_seconds()
         container.failures = 1 if ran >= policy.reset_after else container.failures + 1
         container.ended(end)
@@ -182,6 +215,7 @@ class ContainerRunner:
         if process is not None:
             process.kill()
             await process.exited.wait()
+        await asyncio.gather(*(command_.killed() for command_ in self._commands))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -5,13 +5,15 @@ command. The second descriptor closes when that has worked; otherwise it carries
 process exits with ``START_ERROR_EXIT``.
 """
 
+import fcntl
 import os
 import signal
 import sys
+import termios
 from pathlib import Path
 
 from kdl_local.node import namespaces
-from kdl_local.node.launch import START_ERROR_EXIT, Isolation, LaunchSpec, decode_spec
+from kdl_local.node.launch import START_ERROR_EXIT, Isolation, LaunchSpec, decode_spec, start_error
 
 
 def main() -> None:
@@ -22,7 +24,7 @@ def main() -> None:
     try:
         _become(spec)
     except OSError as error:
-        os.write(status_fd, _reason(error, spec).encode())
+        os.write(status_fd, start_error(error, spec.argv[0], spec.work_dir).encode())
         os._exit(START_ERROR_EXIT)
 
 
@@ -34,6 +36,8 @@ def _become(spec: LaunchSpec) -> None:
         os._exit(START_ERROR_EXIT)
     os.chdir(spec.work_dir)
     os.setsid()
+    if spec.terminal:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     os.execvpe(spec.argv[0], spec.argv, spec.env)
@@ -53,18 +57,6 @@ def _isolate(spec: LaunchSpec) -> None:
     view = namespaces.View(Path(spec.scratch))
     for item in sorted(spec.mounts, key=lambda mount: Path(mount.target).parts):
         view.show(Path(item.source), Path(item.target), read_only=item.read_only)
-
-
-def _reason(error: OSError, spec: LaunchSpec) -> str:
-    """In the words of container runtimes for the common mistakes."""
-    command = spec.argv[0]
-    if isinstance(error, FileNotFoundError) and error.filename == spec.work_dir:
-        return f"workingDir {spec.work_dir}: no such directory"
-    if isinstance(error, FileNotFoundError) and "/" not in command:
-        return f'exec: "{command}": executable file not found in $PATH'
-    if error.filename is not None:
-        return f'exec: "{command}": {error.filename}: {error.strerror}'
-    return str(error.strerror or error)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,9 @@ class PodWorker:
         services = self._node.names.lines(view.namespace)
         self.files.write_hosts(hosts_file(view, services, self._node.host_lines))
 
+    def runner(self, name: str) -> ContainerRunner | None:
+        return self._runners.get(name)
+
     def container(self, name: str) -> Container | None:
         runner = self._runners.get(name)
         return runner.container if runner else None

@@ -23,6 +23,7 @@ from kdl_local.node.launch import Isolation
 from kdl_local.node.names import endpoint_of, service_view
 from kdl_local.node.node_object import HEARTBEAT_SECONDS, NodeIdentity, NodeRegistration
 from kdl_local.node.pod_worker import PodWorker
+from kdl_local.node.streams import NodeStreams
 from kdl_local.pods import is_finished, node_name
 from kdl_local.recorder import Recorder
 from kdl_local.resources import PODS, SERVICES
@@ -96,6 +97,8 @@ class ProcessNode:
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._names_changed = asyncio.Event()
+        self.streams = NodeStreams(lambda pod: self._workers.get(uid_of(pod)))
+        """The ``StreamProvider`` for the pods of this node."""
 
     @property
     def name(self) -> str:

@@ -8,7 +8,7 @@ from kdl_local.apiserver.streams.channels import V4, V5
 from kdl_local.apiserver.streams.command import serve_command
 from kdl_local.apiserver.streams.options import agreed_protocol, check_node, command_options, ports
 from kdl_local.apiserver.streams.port_forward import serve_channels
-from kdl_local.apiserver.streams.provider import Connection, Session, StreamProvider
+from kdl_local.apiserver.streams.provider import Connection, Session, StreamProvider, StreamRouter
 from kdl_local.apiserver.streams.socket import Socket, Upgrade
 from kdl_local.apiserver.streams.tunnel import PROTOCOL, serve_tunnel
 from kdl_runtime.errors import BadRequest
@@ -19,10 +19,10 @@ COMMAND_PROTOCOLS = (V5, V4)
 FORWARD_PROTOCOLS = (PROTOCOL, V4)
 
 
-def pod_command(request: Request, pod: Object, provider: StreamProvider | None, *, exec_: bool) -> Response:
+def pod_command(request: Request, pod: Object, router: StreamRouter | None, *, exec_: bool) -> Response:
     """The answer to ``pods/x/exec`` or ``pods/x/attach``."""
     options = command_options(request, pod, exec_=exec_)
-    node = _node(provider)
+    node = _node(router, pod)
     protocol = agreed_protocol(request, COMMAND_PROTOCOLS)
 
     async def start() -> Session:
@@ -34,10 +34,10 @@ def pod_command(request: Request, pod: Object, provider: StreamProvider | None, 
     return Response(101, upgrade=Upgrade(protocol, serve))
 
 
-def pod_port_forward(request: Request, pod: Object, provider: StreamProvider | None) -> Response:
+def pod_port_forward(request: Request, pod: Object, router: StreamRouter | None) -> Response:
     """The answer to ``pods/x/portforward``."""
     check_node(pod)
-    node = _node(provider)
+    node = _node(router, pod)
     protocol = agreed_protocol(request, FORWARD_PROTOCOLS)
 
     async def connect(port: int) -> Connection:
@@ -49,7 +49,7 @@ def pod_port_forward(request: Request, pod: Object, provider: StreamProvider | N
     return Response(101, upgrade=Upgrade(protocol, lambda socket: serve_channels(socket, wanted, connect)))
 
 
-def _node(provider: StreamProvider | None) -> StreamProvider:
-    if provider is None:
+def _node(router: StreamRouter | None, pod: Object) -> StreamProvider:
+    if router is None:
         raise BadRequest("this server has no node that runs pods")
-    return provider
+    return router(pod)

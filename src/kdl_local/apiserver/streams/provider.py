@@ -1,6 +1,6 @@
 """What a node offers, so that the server can answer exec, attach and port-forward."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -76,7 +76,7 @@ class Connection(Protocol):
 
 
 class StreamProvider(Protocol):
-    """Set by whatever runs pods. Each method is called for a pod that is bound to a node and has the container.
+    """One node. Each method is called for a pod that is bound to it and has the container.
 
     All raise StreamError for what does not work now.
     """
@@ -86,3 +86,7 @@ class StreamProvider(Protocol):
     async def attach(self, pod: Object, options: CommandOptions) -> Session: ...
 
     async def connect(self, pod: Object, port: int) -> Connection: ...
+
+
+StreamRouter = Callable[[Object], StreamProvider]
+"""Set by whatever runs pods: the node that a pod is on. BadRequest for one where nothing can be streamed from."""
