@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from kdl_local.apiserver.apply.request import APPLY
+from kdl_local.apiserver.apply.writes import FIELD, expanded
 from kdl_local.apiserver.bodies import decode_json, media_type
 from kdl_local.apiserver.request import Request
 from kdl_local.apiserver.strategic import apply_strategic
@@ -12,29 +14,24 @@ from kdl_runtime.errors import BadRequest, UnsupportedMediaType
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
-APPLY = "application/apply-patch+yaml"
 
 
 def read_patch(request: Request, *, custom: bool) -> Callable[[Object], Object]:
-    """What the patch makes of an object: a function that returns a fresh one.
+    """What the patch makes of an object: a function that returns a fresh one. Applies are not among these patches.
 
-    Custom resources have no strategic merge patch. Server-side apply is refused with a message that says what to use.
+    Custom resources have no strategic merge patch.
     """
     media = media_type(request)
-    if media.startswith("application/apply-patch"):
-        raise UnsupportedMediaType(
-            "server-side apply is not supported by this server: use kubectl apply without --server-side, "
-            f"or a patch of type {MERGE}"
-        )
     if media not in (MERGE, JSON_PATCH, STRATEGIC) or (media == STRATEGIC and custom):
-        accepted = ", ".join((JSON_PATCH, MERGE) if custom else (JSON_PATCH, MERGE, STRATEGIC))
+        accepted = ", ".join((JSON_PATCH, MERGE, APPLY) if custom else (JSON_PATCH, MERGE, STRATEGIC, APPLY))
         raise UnsupportedMediaType(
             "the body of the request was in an unknown format - "
             f"accepted media types include: {accepted} (this one is {media or 'not given'})"
         )
     patch = decode_json(request.body)
     if media == JSON_PATCH:
-        return lambda obj: _object(apply_json_patch(obj, patch))
+        inside = FIELD.encode() in request.body
+        return lambda obj: _object(apply_json_patch(expanded(obj) if inside else obj, patch))
     if media == STRATEGIC:
         return lambda obj: apply_strategic(obj, patch)
     return lambda obj: apply_merge(obj, patch)

@@ -2,10 +2,14 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from kdl_local.apiserver import deletion, metadata, strategy
 from kdl_local.apiserver.admission import admit_create, admit_delete
+from kdl_local.apiserver.apply.owners import same_but_for_times
+from kdl_local.apiserver.apply.writes import FIELD as OWNERS
+from kdl_local.apiserver.apply.writes import Author, Ownership, set_owners, take_owners
 from kdl_local.apiserver.deletion import DeleteOptions
 from kdl_local.apiserver.fields import FieldError, invalid_object
 from kdl_local.apiserver.identity import Identities
@@ -13,6 +17,7 @@ from kdl_local.apiserver.statuses import Undecodable, already_exists, conflict, 
 from kdl_local.apiserver.storage import Collection, Entry, Store
 from kdl_local.apiserver.types import Object, ResourceType
 from kdl_runtime.clock import Clock
+from kdl_runtime.codec.json import Raw
 from kdl_runtime.codec.times import format_time
 from kdl_runtime.errors import BadRequest
 from kdl_runtime.types import ObjectKey, parse_api_version
@@ -29,7 +34,9 @@ class WriteOptions:
     ``Warn`` passes a text to ``warn``, ``Ignore`` drops them in silence; they are never stored.
 
     ``subresource`` is empty, ``status``, ``finalize`` or ``binding``. ``unconditional`` lifts the need for a
-    resourceVersion, as in a patch.
+    resourceVersion, as in a patch. ``manager`` is who writes, for ``managedFields``; ``owners`` is what an apply has
+    made of those, None for a write whose author comes to own what it changes. ``force`` lets an apply take over what
+    others own.
     """
 
     dry_run: bool = False
@@ -37,6 +44,13 @@ class WriteOptions:
     subresource: str = ""
     unconditional: bool = False
     warn: Callable[[str], None] = _silent
+    manager: str = "kdl-local"
+    force: bool = False
+    owners: Raw | None = None
+
+    @property
+    def author(self) -> Author:
+        return Author(self.manager, self.subresource, self.force)
 
 
 _DEFAULT_WRITE = WriteOptions()
@@ -58,9 +72,10 @@ Observer = Callable[[ResourceType, Entry, bool], None]
 class Registry:
     """All methods are synchronous and complete: between two of them the store is consistent."""
 
-    def __init__(self, store: Store, clock: Clock, rng: random.Random) -> None:
+    def __init__(self, store: Store, ownership: Ownership, clock: Clock, rng: random.Random) -> None:
         self.store = store
         self.observers: list[Observer] = []
+        self._ownership = ownership
         self._clock = clock
         self._identities = Identities(rng)
 
@@ -76,6 +91,7 @@ class Registry:
 
     def create(self, type_: ResourceType, obj: Object, options: WriteOptions = _DEFAULT_WRITE) -> Entry:
         """Stores a new object; takes ``obj`` over. Its namespace is in its metadata."""
+        given = take_owners(obj)
         check_type(type_, obj)
         meta = obj["metadata"]
         if "create" not in type_.verbs:
@@ -87,13 +103,20 @@ class Registry:
         if not meta.get("name") and meta.get("generateName"):
             self._generate_name(type_, obj)
         self._drop_unknown(type_, obj, options)
+        assigned = self._ownership.assigned(type_, obj)
         admit_create(self.store, type_, obj)
         strategy.prepare_for_create(type_, obj, self._identities.uid(), format_time(self._clock.now()))
         obj = self._complete(type_, obj)
         self._validate(type_, obj, None)
         key = _key(type_, obj)
-        if collection.get(key) is not None:
-            raise already_exists(type_.resource, key.name)
+        existing = collection.get(key)
+        if existing is not None:
+            deleted = "deletionTimestamp" in existing.object["metadata"]
+            raise already_exists(type_.resource, key.name, deleted=deleted)
+        owners = options.owners
+        if owners is None:
+            owners = self._ownership.created(type_, obj, given, replace(options.author, unowned=assigned))
+        set_owners(obj, owners)
         if options.dry_run:
             return Entry(key, type_.to_storage(obj), 0)
         entry = collection.put(key, type_.to_storage(obj))
@@ -118,6 +141,7 @@ class Registry:
             return self._create_on_update(type_, key, change, options)
         old = type_.from_storage(stored.object)
         new = change(old)
+        given = take_owners(new)
         check_type(type_, new)
         check_key(type_, key, new)
         self._check_versions(type_, new, old, options)
@@ -129,6 +153,7 @@ class Registry:
         if options.subresource != "binding":
             self._validate(type_, new, old)
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
+        self._set_owners(type_, new, old, given, options)
         if strategy.unchanged(new, old):
             return stored
         shape = type_.to_storage(new)
@@ -138,6 +163,26 @@ class Registry:
         entry = collection.remove(key, shape) if gone else collection.put(key, shape)
         self._notify(type_, entry, gone)
         return entry
+
+    def apply(self, type_: ResourceType, key: ObjectKey, config: Object, options: WriteOptions) -> Entry:
+        """Merges ``config`` into an object, or creates it, with ``options.manager`` as the owner of its fields.
+
+        Conflict if that would change fields that others own, unless ``options.force``.
+        """
+        stored = self.collection(type_).get(key)
+        live = type_.from_storage(stored.object) if stored else None
+        if live is None and options.subresource:
+            raise not_found(type_.resource, key.name)
+        obj, owners = self._ownership.applied(type_, live, config, options.author)
+        options = replace(options, owners=owners, unconditional=True)
+        if live is not None:
+            return self.update(type_, key, lambda _: obj, options)
+        check_type(type_, obj)
+        check_key(type_, key, obj)
+        if uid := obj["metadata"].get("uid"):
+            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise conflict(type_.resource, key.name, why)
+        return self.create(type_, obj, options)
 
     def delete(self, type_: ResourceType, key: ObjectKey, options: DeleteOptions = _DEFAULT_DELETE) -> Deletion:
         """Removes an object, or marks it as deleted while finalizers or a node have something to do yet."""
@@ -151,13 +196,28 @@ class Registry:
             return Deletion(stored, gone)
         collection = self.collection(type_)
         if gone:
-            entry = collection.remove(key, type_.to_storage(marked))
+            # Watchers see what went as it was, unless it had been deleted before.
+            entry = collection.remove(key, type_.to_storage(marked) if "deletionTimestamp" in old["metadata"] else None)
         elif strategy.unchanged(marked, old):
             return Deletion(stored, removed=False)
         else:
             entry = collection.put(key, type_.to_storage(marked))
         self._notify(type_, entry, gone)
         return Deletion(entry, gone)
+
+    def _set_owners(self, type_: ResourceType, new: Object, old: Object, given: Any, options: WriteOptions) -> None:
+        """In ``new``. An apply that changes nothing but when it was made leaves the time as it was."""
+        before: Raw | None = old["metadata"].get(OWNERS)
+        if options.owners is None:
+            # A binding is nobody's: the real server does not count it either.
+            bound = options.subresource == "binding"
+            owners = before if bound else self._ownership.updated(type_, old, new, given, options.author)
+        elif same_but_for_times(before, options.owners):
+            set_owners(new, before)
+            owners = before if strategy.unchanged(new, old) else options.owners
+        else:
+            owners = options.owners
+        set_owners(new, owners)
 
     def _generate_name(self, type_: ResourceType, obj: Object) -> None:
         """A free name, unless every one of a few is taken: then the create ends in AlreadyExists."""

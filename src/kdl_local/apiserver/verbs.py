@@ -1,14 +1,16 @@
 """The verbs of the API on collections and objects, from a request to a response."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from kdl_local.apiserver.bodies import decode_object
+from kdl_local.apiserver.apply.request import APPLY, manager_errors, manager_of, read_config
+from kdl_local.apiserver.bodies import decode_object, media_type
 from kdl_local.apiserver.deletion import DeleteOptions, delete_options
 from kdl_local.apiserver.faults import WatchFault
 from kdl_local.apiserver.fields import FieldError, invalid_object
 from kdl_local.apiserver.negotiation import negotiate
-from kdl_local.apiserver.pages import Page, list_options, read_page
+from kdl_local.apiserver.pages import list_options, read_page
 from kdl_local.apiserver.patches import read_patch
 from kdl_local.apiserver.registry import Registry, WriteOptions, check_namespace, check_type
 from kdl_local.apiserver.rendering import View, respond
@@ -16,7 +18,6 @@ from kdl_local.apiserver.request import Request, Response
 from kdl_local.apiserver.routes import Route
 from kdl_local.apiserver.selection import Selection
 from kdl_local.apiserver.statuses import Undecodable, method_not_allowed, success
-from kdl_local.apiserver.storage import Entry
 from kdl_local.apiserver.types import Object, ResourceType
 from kdl_local.apiserver.watches import WatchStream, watch_options
 from kdl_runtime.clock import Clock
@@ -51,9 +52,9 @@ class Call:
             raise self.invalid_options(FieldError.not_supported("dryRun", values, ("All",)))
         return bool(values)
 
-    def invalid_options(self, error: FieldError) -> Invalid:
-        """The refusal of an option of this request."""
-        return invalid_object(_META._replace(kind=_OPTIONS[self.request.method]), "", [error])
+    def invalid_options(self, *errors: FieldError) -> Invalid:
+        """The refusal of options of this request."""
+        return invalid_object(_META._replace(kind=_OPTIONS[self.request.method]), "", errors)
 
 
 class Warnings(list[str]):
@@ -70,7 +71,11 @@ def write_options(call: Call, subresource: str = "", *, unconditional: bool = Fa
     if validation not in _VALIDATIONS:
         raise call.invalid_options(FieldError.not_supported("fieldValidation", validation, _VALIDATIONS))
     warnings = Warnings()
-    options = WriteOptions(call.dry_run, validation or "Warn", subresource, unconditional, warnings.add)
+    errors = manager_errors(call.request, applies=media_type(call.request) == APPLY)
+    if errors:
+        raise call.invalid_options(*errors)
+    manager = manager_of(call.request)
+    options = WriteOptions(call.dry_run, validation or "Warn", subresource, unconditional, warnings.add, manager)
     return options, warnings
 
 
@@ -101,26 +106,36 @@ class Verbs:
         view = self._view(call)
         if call.type.namespaced and not call.route.namespace:
             raise method_not_allowed()
+        options, warnings = write_options(call)
         obj = _stated(call)
         check_type(call.type, obj)
         check_namespace(call.type, call.route.namespace, obj)
-        options, warnings = write_options(call)
         entry = self._registry.create(call.type, obj, options)
         return respond(view.form, view.one(entry), 201, tuple(warnings))
 
     def update(self, call: Call, subresource: str = "") -> Response:
         view = self._view(call)
-        obj = _stated(call)
         options, warnings = write_options(call, subresource)
+        obj = _stated(call)
         existed = self._registry.collection(call.type).get(call.key) is not None
         entry = self._registry.update(call.type, call.key, lambda _: obj, options)
         return respond(view.form, view.one(entry), 200 if existed else 201, tuple(warnings))
 
+    def apply(self, call: Call, subresource: str = "") -> Response:
+        """A patch of the type of server-side apply."""
+        view = self._view(call)
+        options, warnings = write_options(call, subresource)
+        config = read_config(call.request.body, options.field_validation, warnings.add)
+        existed = self._registry.collection(call.type).get(call.key) is not None
+        options = replace(options, force=call.request.flag("force"), field_validation="Ignore")
+        entry = self._registry.apply(call.type, call.key, config, options)
+        return respond(view.form, view.one(entry), 200 if existed else 201, tuple(warnings))
+
     def patch(self, call: Call, subresource: str = "") -> Response:
+        if media_type(call.request) == APPLY:
+            return self.apply(call, subresource)
         view = self._view(call)
         change = read_patch(call.request, custom=call.type.custom)
-        if "force" in call.request.query:
-            raise call.invalid_options(FieldError.forbidden("force", "may not be specified for non-apply patch"))
         options, warnings = write_options(call, subresource, unconditional=True)
         try:
             entry = self._registry.update(call.type, call.key, lambda old: _same(call, change(old), old), options)
@@ -141,7 +156,7 @@ class Verbs:
         return respond(view.form, encode(success(resource, call.route.name, uid)))
 
     def delete_collection(self, call: Call) -> Response:
-        """Deletes what is selected now, and answers with the list of it."""
+        """Deletes what is selected now, and answers with the list of it, as it was before."""
         view = self._view(call)
         if call.type.namespaced and not call.route.namespace:
             raise method_not_allowed()
@@ -149,13 +164,10 @@ class Verbs:
         page = read_page(
             self._registry.store, self._registry.collection(call.type), _selection(call), list_options(call.request)
         )
-        deleted: list[Entry] = []
         for entry in page.entries:
-            try:
-                deleted.append(self._registry.delete(call.type, entry.key, options).entry)
-            except NotFound:
-                continue
-        return respond(view.form, view.many(Page(deleted, self._registry.store.revision)))
+            with suppress(NotFound):
+                self._registry.delete(call.type, entry.key, options)
+        return respond(view.form, view.many(page))
 
     def _view(self, call: Call, *, stream: bool = False) -> View:
         form = negotiate(call.request.header("accept"), stream=stream)

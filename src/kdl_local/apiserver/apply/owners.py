@@ -1,0 +1,145 @@
+"""The entries of ``metadata.managedFields``."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from kdl_local.apiserver.apply.fieldset import FieldSet, normalized, union
+from kdl_runtime.codec.json import Raw, decode, encode
+
+APPLY, UPDATE = "Apply", "Update"
+MAX_UPDATE_OWNERS = 10
+"""Updaters beyond these are merged into one entry, the oldest first."""
+
+_ANCIENT = "ancient-changes"
+_FIELDS_TYPE = "FieldsV1"
+
+
+class Identity(NamedTuple):
+    """What tells entries apart. That of an applier is the same in every version, with an empty ``api_version``."""
+
+    manager: str
+    operation: str
+    api_version: str
+    subresource: str
+
+    @classmethod
+    def applier(cls, manager: str, subresource: str) -> "Identity":
+        return cls(manager, APPLY, "", subresource)
+
+    @property
+    def applies(self) -> bool:
+        return self.operation == APPLY
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What somebody owns; ``fields`` are those of the version. ``time`` is a ``metav1.Time``, empty where unknown."""
+
+    fields: FieldSet
+    api_version: str
+    time: str = ""
+
+
+Owners = dict[Identity, Owned]
+
+
+def decode_owners(stored: Raw | None) -> Owners:
+    """Of a stored object."""
+    return {_identity(entry): _owned(entry, entry.get("fieldsV1") or {}) for entry in decode(stored)} if stored else {}
+
+
+def read_owners(given: Any) -> Owners | None:
+    """From a client; None for what cannot be read, which counts as if nothing had been sent."""
+    found: Owners = {}
+    for entry in given if isinstance(given, list) else ():
+        if not isinstance(entry, dict) or entry.get("operation") not in (APPLY, UPDATE):
+            return None
+        if not entry.get("apiVersion") or entry.get("fieldsType") != _FIELDS_TYPE:
+            return None
+        try:
+            found[_identity(entry)] = _owned(entry, normalized(entry.get("fieldsV1") or {}))
+        except ValueError:
+            return None
+    return found or None
+
+
+def is_reset(given: Any) -> bool:
+    """Whether a client asks to forget all owners: by an empty list, or one empty entry."""
+    return given in ([], [{}])
+
+
+def _identity(entry: Mapping[str, Any]) -> Identity:
+    operation = entry["operation"]
+    version = "" if operation == APPLY else entry["apiVersion"]
+    return Identity(entry.get("manager", ""), operation, version, entry.get("subresource", ""))
+
+
+def _owned(entry: Mapping[str, Any], fields: FieldSet) -> Owned:
+    return Owned(fields, entry["apiVersion"], entry.get("time") or "")
+
+
+def encode_owners(owners: Owners) -> Raw | None:
+    """As it is stored; None if there are none. Appliers come first, then the oldest."""
+    if not owners:
+        return None
+    return Raw(encode([_entry(identity, owned) for identity, owned in sorted(owners.items(), key=_order)]))
+
+
+def _order(item: tuple[Identity, Owned]) -> tuple[str, ...]:
+    identity, owned = item
+    return identity.operation, owned.time, identity.manager, owned.api_version, identity.subresource
+
+
+def _entry(identity: Identity, owned: Owned) -> dict[str, Any]:
+    entry: dict[str, Any] = {}
+    if identity.manager:
+        entry["manager"] = identity.manager
+    entry |= {"operation": identity.operation, "apiVersion": owned.api_version}
+    if owned.time:
+        entry["time"] = owned.time
+    entry |= {"fieldsType": _FIELDS_TYPE, "fieldsV1": owned.fields}
+    if identity.subresource:
+        entry["subresource"] = identity.subresource
+    return entry
+
+
+def same_but_for_times(left: Raw | None, right: Raw | None) -> bool:
+    """Whether two stored lists say the same, entry by entry."""
+    if left is None or right is None or left == right:
+        return left == right
+    return _timeless(decode(left)) == _timeless(decode(right))
+
+
+def _timeless(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in entry.items() if name != "time"} for entry in entries]
+
+
+def capped(owners: Owners) -> Owners:
+    """With at most ``MAX_UPDATE_OWNERS`` updaters, as far as they are of one version."""
+    updaters = sorted((identity for identity in owners if not identity.applies), key=lambda item: _age(item, owners))
+    excess = len(updaters) - MAX_UPDATE_OWNERS
+    if excess <= 0:
+        return owners
+    result = dict(owners)
+    first: dict[str, Identity] = {}
+    for identity in updaters:
+        if excess <= 0:
+            break
+        owned = owners[identity]
+        bucket = Identity(_ANCIENT, UPDATE, owned.api_version, "")
+        if owned.api_version not in first:
+            first[owned.api_version] = identity
+            continue
+        if bucket not in result:
+            result[bucket] = result.pop(first[owned.api_version])
+        result[bucket] = replace(owned, fields=union(owned.fields, result[bucket].fields))
+        del result[identity]
+        excess -= 1
+    return result
+
+
+def _age(identity: Identity, owners: Owners) -> tuple[str, str]:
+    names = {"manager": identity.manager, "operation": identity.operation, "apiVersion": identity.api_version}
+    text = {**names, "subresource": identity.subresource} if identity.subresource else names
+    return owners[identity].time, encode(text).decode()
