@@ -1,0 +1,59 @@
+"""``hack/e2e``: see docs/e2e.md."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from endtoend import choice, outcomes, suites
+from endtoend.run import LOGS, Options, Run
+from endtoend.steps import Journal
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    journal = Journal(frozenset(options.only), say=lambda line: print(line, flush=True))
+    run = Run(journal, Options(options.cluster, options.keep, options.k))
+    signal.signal(signal.SIGTERM, _interrupt)
+    interrupted = False
+    try:
+        run()
+    except KeyboardInterrupt:
+        interrupted = True
+    print("", *journal.table(), "", *outcomes.lines(run.outcomes), sep="\n", flush=True)
+    if interrupted or journal.failed:
+        print(f"\n{'interrupted' if interrupted else 'FAILED'}; logs, reports and dumps are in {LOGS}", flush=True)
+        return INTERRUPTED if interrupted else 1
+    return 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """As Ctrl-C does. Whoever is impatient and asks twice has what is being taken down left to it."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hack/e2e", description="Run the operator on a real Kubernetes and test it there; see docs/e2e.md."
+    )
+    parser.add_argument("--cluster", choices=choice.KINDS, default=choice.AUTO, help="default: %(default)s")
+    parser.add_argument("--keep", action="store_true", help="leave the cluster and the operator as they are")
+    parser.add_argument(
+        "--only",
+        metavar="STEP",
+        action="append",
+        default=[],
+        choices=suites.NAMES,
+        help=f"only this test step; may be repeated: {', '.join(suites.NAMES)}",
+    )
+    parser.add_argument("-k", metavar="EXPRESSION", default="", help="only these tests on the cluster, as pytest's -k")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

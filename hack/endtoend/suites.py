@@ -1,0 +1,57 @@
+"""The test steps: which programs, in which order, and with how much patience."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+TEST_SECONDS = 300
+"""After which one test is a failure, unless it says otherwise."""
+FUZZ_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Suite:
+    """``paths`` are for pytest, relative to the project. ``workers``: how many tests at a time; 0 is one after the
+    other in one process. ``selects``: whether ``-k`` of the command line is for it."""
+
+    name: str
+    paths: Sequence[str]
+    workers: int = 0
+    options: Sequence[str] = ()
+    selects: bool = True
+
+    def argv(self, report: Path, expression: str) -> list[str]:
+        workers = ["-n", str(self.workers)] if self.workers else ["-n", "0"]
+        selection = ["-k", expression] if expression and self.selects else []
+        return [
+            *(sys.executable, "-m", "pytest", *self.paths, "-q", f"--timeout={TEST_SECONDS}", "--durations=5"),
+            *(f"--junitxml={report}", "-o", "junit_family=xunit1", *workers, *selection, *self.options),
+        ]
+
+
+INSTALL = Suite("install", ["test/e2e/test_install.py"])
+JOBS = Suite(
+    "jobs",
+    ["test/e2e/test_lifecycle.py", "test/e2e/test_restarts.py", "test/e2e/test_kubectl.py"],
+    workers=4,
+)
+TRAINING = Suite("training", ["test/e2e/test_training.py"])
+FAULTS = Suite("faults", ["test/e2e/test_faults.py"])
+SCALE = Suite("scale", ["test/e2e/test_scale.py"])
+UNINSTALL = Suite("uninstall", ["test/e2e/test_uninstall.py"], selects=False)
+
+ON_THE_CLUSTER = (INSTALL, JOBS, TRAINING, FAULTS, SCALE, UNINSTALL)
+"""One after the other, since some kill what the others need. They want the operator deployed."""
+
+ENVTEST = Suite("envtest", ["test/envtest"], selects=False)
+CLIENT_GO = Suite("client-go", ["test/conformance/test_client_go.py"], selects=False)
+CONFORMANCE = Suite("conformance", [], selects=False)
+DIFFERENTIAL = Suite("differential", [], selects=False)
+
+BESIDE_IT = (ENVTEST, CLIENT_GO, CONFORMANCE, DIFFERENTIAL)
+"""They start what they need, and need the binaries only."""
+
+NAMES = tuple(suite.name for suite in (*ON_THE_CLUSTER, *BESIDE_IT))
+EMPTY = 5
+"""pytest's exit code if ``-k`` leaves no test."""

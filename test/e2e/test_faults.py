@@ -1,0 +1,184 @@
+"""Something is killed in the middle of a job. The job succeeds, and its pods, counts and events do not show it."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from e2e import operating
+from e2e.cluster import Cluster
+from e2e.manifests import DIALECTS, PYTORCH, XGBOOST, Kind, Replicas, job
+from e2e.namespace import Namespace
+from e2e.pod_history import restarts
+from e2e.programs import UNTIL_TOLD, Program
+from e2e.running_job import RunningJob
+from e2e.waiting import until
+from kdl_runtime.resources.registry import NODES
+from kdl_runtime.types import ObjectKey
+
+BY_DIALECT = pytest.mark.parametrize("kind", DIALECTS, ids=str)
+OUTAGE_SECONDS = 6
+"""How long a component stays away: long enough for the pods to end meanwhile."""
+RECOVERY_SECONDS = 180
+
+ROLES = {"Master": Replicas(program=Program(seconds=8)), "Worker": Replicas(2, Program(seconds=6))}
+NAMES = ("hit-master-0", "hit-worker-0", "hit-worker-1")
+
+
+def assert_untouched(namespace: Namespace, running: RunningJob) -> None:
+    """Every replica ran once, nothing is charged, and no event was told twice."""
+    assert sorted(pod["metadata"]["name"] for pod in namespace.history.all()) == sorted(NAMES)
+    assert [restarts(pod) for pod in namespace.pods()] == [0, 0, 0]
+    status = running.status()
+    assert not status.get("attempts")
+    assert not any(role.get("restarts") for role in status["replicaStatuses"].values())
+    told = Counter((event["reason"], event.get("note", "")) for event in running.events())
+    assert [text for text, times in told.items() if times > 1] == []
+    assert not any(event.get("series") for event in running.events())
+
+
+def kill_operator(cluster: Cluster) -> None:
+    """And wait until it runs again."""
+    before = operating.incarnation(cluster)
+    cluster.orders.kill("operator")
+    cluster.orders.start("operator")
+    until("another operator", lambda: operating.incarnation(cluster), lambda found: found not in ("", before))
+
+
+def at_once(namespace: Namespace, running: RunningJob) -> None:
+    pass
+
+
+def while_pods_start(namespace: Namespace, running: RunningJob) -> None:
+    until("a pod", namespace.history.all)
+
+
+def while_it_runs(namespace: Namespace, running: RunningJob) -> None:
+    running.until("Running")
+
+
+def as_pods_end(namespace: Namespace, running: RunningJob) -> None:
+    until("the end of a pod", lambda: [pod for pod in namespace.pods() if pod["status"]["phase"] == "Succeeded"])
+
+
+@pytest.mark.kills("operator")
+@pytest.mark.parametrize("moment", [at_once, while_pods_start, while_it_runs, as_pods_end])
+def test_operator_killed(
+    cluster: Cluster, namespace: Namespace, moment: Callable[[Namespace, RunningJob], None]
+) -> None:
+    kind = PYTORCH if moment is while_pods_start else XGBOOST
+    running = namespace.submit(job(kind, "hit", ROLES))
+    moment(namespace, running)
+    kill_operator(cluster)
+    running.until("Succeeded", seconds=RECOVERY_SECONDS)
+    assert_untouched(namespace, running)
+
+
+@pytest.mark.real_pods
+@BY_DIALECT
+def test_operator_pod_deleted(cluster: Cluster, namespace: Namespace, kind: Kind) -> None:
+    running = namespace.submit(job(kind, "hit", ROLES))
+    running.until("Running")
+    [pod] = operating.pods(cluster)
+    cluster.kubectl("delete", "pod", pod["metadata"]["name"], f"--namespace={pod['metadata']['namespace']}")
+    running.until("Succeeded", seconds=RECOVERY_SECONDS)
+    assert_untouched(namespace, running)
+    operating.wait_ready(cluster)
+
+
+@pytest.mark.parametrize(
+    "component",
+    [
+        pytest.param(name, marks=pytest.mark.kills(name))
+        for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "containerd")
+    ],
+)
+def test_component_killed(cluster: Cluster, namespace: Namespace, component: str) -> None:
+    running = namespace.submit(job(XGBOOST, "hit", ROLES))
+    running.until("Running")
+    cluster.orders.kill(component)
+    try:
+        time.sleep(OUTAGE_SECONDS)
+    finally:
+        cluster.orders.start(component)
+    running.until("Succeeded", seconds=RECOVERY_SECONDS)
+    assert_untouched(namespace, running)
+
+
+@pytest.mark.kills("kube-apiserver", "operator")
+def test_operator_killed_while_there_is_no_api_server(cluster: Cluster, namespace: Namespace) -> None:
+    """It comes back first, finds nobody, and waits."""
+    running = namespace.submit(job(XGBOOST, "hit", ROLES))
+    running.until("Running")
+    cluster.orders.kill("kube-apiserver")
+    try:
+        cluster.orders.kill("operator")
+        time.sleep(OUTAGE_SECONDS)
+    finally:
+        cluster.orders.start("kube-apiserver")
+        cluster.orders.start("operator")
+    running.until("Succeeded", seconds=RECOVERY_SECONDS)
+    operating.wait_ready(cluster)
+    assert_untouched(namespace, running)
+
+
+@pytest.mark.real_pods
+@pytest.mark.kills("kubelet")
+@pytest.mark.timeout(600)
+def test_a_lost_node(cluster: Cluster, namespace: Namespace) -> None:
+    """The kubelet of a node is gone for good: its replica runs again elsewhere, without being charged for it."""
+    operators = {pod["spec"]["nodeName"] for pod in operating.pods(cluster)}
+    usable = sorted(set(cluster.orders("nodes")) - operators)
+    if not usable or len(cluster.orders("nodes")) < 2:
+        pytest.skip("needs a node beside the one of the operator")
+    lost = usable[0]
+    unreachable = {
+        "key": "node.kubernetes.io/unreachable",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": 1,
+    }
+    spread = {
+        "tolerations": [unreachable],
+        "affinity": {
+            "nodeAffinity": {
+                "preferredDuringSchedulingIgnoredDuringExecution": [
+                    {
+                        "weight": 100,
+                        "preference": {
+                            "matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [lost]}]
+                        },
+                    }
+                ]
+            }
+        },
+    }
+    running = namespace.submit(job(XGBOOST, "lost", {"Master": Replicas(program=UNTIL_TOLD, pod=spread)}))
+    first = namespace.until_pod("lost-master-0")
+    assert first["spec"]["nodeName"] == lost
+    running.until("Running")
+    component = f"kubelet@{lost}"
+    cluster.orders.kill(component)
+    try:
+        until(
+            "another pod",
+            lambda: namespace.history.uids("lost-master-0"),
+            lambda uids: len(uids) == 2,
+            seconds=RECOVERY_SECONDS,
+        )
+        second = namespace.until_pod("lost-master-0")
+        assert second["spec"]["nodeName"] != lost
+        namespace.end("lost-master-0")
+        running.until("Succeeded")
+    finally:
+        cluster.orders.start(component)
+        until("the node", lambda: is_ready(cluster, namespace, lost), seconds=RECOVERY_SECONDS)
+    assert not running.status().get("attempts")
+    assert len(namespace.history.uids("lost-master-0")) == 2
+
+
+def is_ready(cluster: Cluster, namespace: Namespace, name: str) -> bool:
+    node = namespace.api(lambda client: client.get(NODES, ObjectKey("", name)))
+    conditions = node["status"]["conditions"]
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)

@@ -1,0 +1,57 @@
+"""Real training in real pods: the examples, as their READMEs tell, in every group that has the kind."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from e2e.cluster import EXAMPLES
+from e2e.namespace import Namespace
+from kdl_runtime.codec import yaml
+
+pytestmark = pytest.mark.real_pods
+
+TRAINING_SECONDS = 180
+LOSS = re.compile(r"test-mlogloss:(\d\.\d+)")
+
+
+def submitted(namespace: Namespace, example: Path) -> str:
+    """The log of the job's master, or of its first worker, once the job has succeeded."""
+    manifest = yaml.decode(example.read_text())
+    job = namespace.submit(manifest)
+    job.until("Succeeded", seconds=TRAINING_SECONDS)
+    assert all(pod["status"]["phase"] == "Succeeded" for pod in job.pods())
+    assert len(namespace.history.all()) == 3, "no pod was made twice"
+    first = min(namespace.pod_names(), key=lambda name: ("master" not in name, name))
+    return namespace.kubectl("logs", first)
+
+
+@pytest.mark.parametrize("manifest", ["job.yaml", "job-kubeflow.yaml"])
+def test_xgboost(namespace: Namespace, manifest: str) -> None:
+    folder = EXAMPLES / "xgboost"
+    namespace.create_program("xgboost-digits", **{"train.py": (folder / "train.py").read_text()})
+    log = submitted(namespace, folder / manifest)
+    losses = [float(found) for found in LOSS.findall(log)]
+    assert len(losses) >= 5, log
+    assert losses == sorted(losses, reverse=True), "the loss falls"
+    accuracy = re.search(r"^accuracy (0\.\d+)", log, re.MULTILINE)
+    assert accuracy, log
+    assert float(accuracy[1]) >= 0.95
+
+
+@pytest.mark.parametrize("manifest", ["job.yaml", "job-kubeflow.yaml"])
+def test_pytorch_ranks_meet(namespace: Namespace, manifest: str) -> None:
+    folder = EXAMPLES / "pytorch"
+    namespace.create_program("pytorch-allreduce", **{"allreduce.py": (folder / "allreduce.py").read_text()})
+    log = submitted(namespace, folder / manifest)
+    assert "WORLD_SIZE=3" in log
+    assert "all sums agree" in log
+
+
+def test_jax(namespace: Namespace) -> None:
+    folder = EXAMPLES / "jax"
+    namespace.create_program("jax-spirals", **{"train.py": (folder / "train.py").read_text()})
+    log = submitted(namespace, folder / "job.yaml")
+    accuracy = re.search(r"accuracy (\d\.\d+)", log)
+    assert accuracy, log
+    assert float(accuracy[1]) >= 0.9
