@@ -1,6 +1,13 @@
-"""The server under test: a local cluster of our own, or the one that KDL_CONFORMANCE_KUBECONFIG names.
+"""The server under test.
 
-A server without nodes or controllers beside it runs a part of the suite: ``-m 'not node and not controllers'``.
+``KDL_CONFORMANCE_SERVER`` says of which kind it is:
+
+- ``local``, the default: a local cluster of our own;
+- ``real``: a kube-apiserver with controllers and a scheduler, but no node that runs programs;
+- ``real-api``: a kube-apiserver alone.
+
+Real ones are started from the real binaries. ``KDL_CONFORMANCE_KUBECONFIG`` names one that is there already; its kind
+says what it can do, and without a kind the whole suite is run. Cases for which a server lacks something are skipped.
 """
 
 import itertools
@@ -20,10 +27,37 @@ from kdl_runtime.clock import SystemClock
 from kdl_runtime.transport.config import ClusterConfig
 from kdl_runtime.transport.http import HttpTransport
 from kdl_runtime.transport.kubeconfig import load_config
+from kdl_testing.envtest import API, FAKE_CLUSTER, ControlPlane, ControlPlaneOptions
 
 CRDS = Path(__file__).parents[2] / "deploy" / "crds"
 
+LACKS = {
+    "local": {},
+    "real": {"node": "this server has no node that runs programs"},
+    "real-api": {
+        "node": "this server has no node that runs programs",
+        "controllers": "no controllers run beside this server",
+    },
+}
+"""By kind of server: the markers of cases that it cannot run, and why."""
+
 _numbers = itertools.count()
+
+
+def server_kind() -> str:
+    kind = os.environ.get("KDL_CONFORMANCE_SERVER", "local")
+    if kind not in LACKS:
+        raise pytest.UsageError(f"KDL_CONFORMANCE_SERVER is {kind!r}: set it to {', '.join(LACKS)}")
+    return kind
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    lacks = LACKS[server_kind()]
+    for item in items:
+        for marker, reason in lacks.items():
+            if here in item.path.parents and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def unique(prefix: str) -> str:
@@ -35,11 +69,21 @@ def unique(prefix: str) -> str:
 @pytest.fixture(scope="session")
 def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     given = os.environ.get("KDL_CONFORMANCE_KUBECONFIG")
+    kind = server_kind()
     if given:
         yield Path(given)
-        return
+    elif kind == "local":
+        yield from _local_cluster(tmp_path_factory.mktemp("state"))
+    else:
+        with ControlPlane(ControlPlaneOptions(components=API if kind == "real-api" else FAKE_CLUSTER)) as plane:
+            if kind == "real":
+                plane.create_fake_nodes(1)
+            yield plane.kubeconfig
+
+
+def _local_cluster(state: Path) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KDL_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.setenv("KDL_STATE_HOME", str(state))
         cluster = daemon.up(daemon.UpOptions(name="conformance", fake_nodes=1))
         try:
             yield Path(cluster.kubeconfig)

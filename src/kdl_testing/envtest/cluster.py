@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 from kdl_runtime.client.client import Client
 from kdl_runtime.transport.config import ClusterConfig
@@ -20,6 +21,14 @@ class Cluster(ABC):
     Methods block until they are done, and may be called from any thread; in a coroutine call them by
     ``asyncio.to_thread``.
     """
+
+    @abstractmethod
+    def __enter__(self) -> Self: ...
+
+    @abstractmethod
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
     @property
     @abstractmethod

@@ -16,6 +16,8 @@ from kdl_runtime.transport.config import ClusterConfig
 from kdl_runtime.transport.kubeconfig import load_config
 from kdl_testing.envtest import users
 from kdl_testing.envtest.cluster import Cluster
+from kdl_testing.envtest.control_plane import ControlPlane
+from kdl_testing.envtest.options import ControlPlaneOptions
 
 VARIABLE = "USE_EXISTING_CLUSTER"
 
@@ -31,21 +33,31 @@ def wants_existing(environ: Mapping[str, str] | None = None) -> bool:
 class ExistingCluster(Cluster):
     """In ``with``. It starts and stops nothing, and what tests make in the cluster stays there.
 
-    ``kubeconfig`` names a file, otherwise KUBECONFIG and its defaults are followed. ConfigError if there is none.
+    ``kubeconfig`` names a file, otherwise KUBECONFIG and its defaults are followed. ``crds`` are installed first.
+    ConfigError if there is no configuration.
     """
 
-    def __init__(self, kubeconfig: Path | None = None) -> None:
+    def __init__(self, kubeconfig: Path | None = None, crds: Sequence[Path] = ()) -> None:
         self._config = load_config(str(kubeconfig) if kubeconfig else None)
+        self._crds = crds
         self._directory: Path | None = None
         self._numbers = itertools.count()
 
     def __enter__(self) -> Self:
         self._directory = Path(tempfile.mkdtemp(prefix="kdl-envtest-"))
+        try:
+            self.install_crds(self._crds)
+        except BaseException:
+            self._remove()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._remove()
+
+    def _remove(self) -> None:
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None
@@ -56,6 +68,7 @@ class ExistingCluster(Cluster):
 
     @property
     def kubeconfig(self) -> Path:
+        """A copy that holds the context which is used, whatever files it is merged from."""
         path = self._files / "kubeconfig"
         return path if path.exists() else users.write(path, self._config)
 
@@ -72,3 +85,10 @@ class ExistingCluster(Cluster):
         if self._directory is None:
             raise RuntimeError("the cluster is used outside of its with block")
         return self._directory
+
+
+def running(options: ControlPlaneOptions | None = None) -> Cluster:
+    """A cluster to be used in ``with``: the one that KUBECONFIG names if USE_EXISTING_CLUSTER is true, else a control
+    plane of these options. The CRDs of the options are installed in either."""
+    options = options or ControlPlaneOptions()
+    return ExistingCluster(crds=options.crds) if wants_existing() else ControlPlane(options)

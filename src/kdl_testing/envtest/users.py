@@ -12,7 +12,7 @@ from kdl_runtime.client.client import Client, WriteOptions
 from kdl_runtime.codec import yaml
 from kdl_runtime.errors import AlreadyExists
 from kdl_runtime.resources.registry import SERVICE_ACCOUNTS
-from kdl_runtime.transport.config import ClusterConfig, Impersonation, Source, UserConfig
+from kdl_runtime.transport.config import ClusterConfig, ExecConfig, Impersonation, Source, UserConfig
 
 _NAME = "kdl-envtest"
 _MOST_SECONDS = 365 * 24 * 3600
@@ -65,7 +65,7 @@ def write(path: Path, config: ClusterConfig) -> Path:
 
 
 def document(config: ClusterConfig) -> dict[str, Any]:
-    """The kubeconfig of one cluster and one user. A credential plugin is not taken over, nor is a proxy's user."""
+    """The kubeconfig of one cluster and one user."""
     cluster = {
         "server": config.server,
         "certificate-authority-data": _text(config.ca.read()),
@@ -83,6 +83,7 @@ def document(config: ClusterConfig) -> dict[str, Any]:
         "password": user.password,
         "as": user.impersonate.user,
         "as-groups": list(user.impersonate.groups),
+        "exec": _plugin(user.exec) if user.exec else None,
     }
     return {
         "apiVersion": "v1",
@@ -92,6 +93,19 @@ def document(config: ClusterConfig) -> dict[str, Any]:
         "contexts": [{"name": _NAME, "context": {"cluster": _NAME, "user": _NAME, "namespace": config.namespace}}],
         "current-context": _NAME,
     }
+
+
+def _plugin(plugin: ExecConfig) -> dict[str, Any]:
+    fields = {
+        "apiVersion": plugin.api_version,
+        "command": plugin.command,
+        "args": list(plugin.args),
+        "env": [{"name": name, "value": value} for name, value in plugin.env],
+        "installHint": plugin.install_hint,
+        "interactiveMode": plugin.interactive_mode,
+        "provideClusterInfo": plugin.provide_cluster_info,
+    }
+    return _present(fields)
 
 
 def _present(fields: dict[str, Any]) -> dict[str, Any]:
