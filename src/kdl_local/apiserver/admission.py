@@ -22,7 +22,7 @@ def admit_create(store: Store, type_: ResourceType, obj: Object) -> None:
         _check_namespace(store, type_, obj)
     match type_.resource.group_resource:
         case "pods":
-            obj["spec"] = {**(obj.get("spec") or {}), **_priority(store, type_, obj)}
+            obj["spec"] = {**(obj.get("spec") or {}), **_priority(store, type_, obj), **_service_account(obj)}
         case "services":
             _assign_address(store, type_, obj)
 
@@ -65,6 +65,13 @@ def _check_namespace(store: Store, type_: ResourceType, obj: Object) -> None:
                 },
             ),
         )
+
+
+def _service_account(pod: Object) -> dict[str, Any]:
+    """The account that a pod runs as, under both of its names; it need not exist, for pods get no tokens here."""
+    spec = pod.get("spec") or {}
+    name = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
+    return {"serviceAccountName": name, "serviceAccount": name}
 
 
 def _priority(store: Store, type_: ResourceType, pod: Object) -> dict[str, Any]:

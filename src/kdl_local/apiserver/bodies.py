@@ -29,7 +29,7 @@ def decode_body(request: Request) -> Any:
         return protobuf.decode_protobuf(request.body)
     raise UnsupportedMediaType(
         "the body of the request was in an unknown format - accepted media types include: "
-        f"application/json, application/yaml, {protobuf.CONTENT_TYPE} (this one is {media})"
+        f"application/json, application/yaml, {protobuf.CONTENT_TYPE}"
     )
 
 

@@ -96,7 +96,15 @@ def _core_types() -> list[ResourceType]:
             selectable_fields=events.CORE_FIELDS,
         ),
         _core("ServiceAccount", "serviceaccounts", "sa"),
-        _core("Endpoints", "endpoints", "ep", list_kind="EndpointsList", singular="endpoints"),
+        _core(
+            "Endpoints",
+            "endpoints",
+            "ep",
+            list_kind="EndpointsList",
+            singular="endpoints",
+            create_on_update=True,
+            deprecation="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+        ),
         _core("PersistentVolumeClaim", "persistentvolumeclaims", "pvc", subresources=_STATUS),
         _core("PersistentVolume", "persistentvolumes", "pv", namespaced=False, subresources=_STATUS),
         _core("PodTemplate", "podtemplates"),
@@ -107,7 +115,9 @@ def _grouped_types() -> list[ResourceType]:
     rbac = "rbac.authorization.k8s.io/v1"
     return [
         _grouped("coordination.k8s.io/v1", "Lease", "leases", create_on_update=True, unconditional_update=False),
-        _grouped("scheduling.k8s.io/v1", "PriorityClass", "priorityclasses", "pc", namespaced=False),
+        _grouped(
+            "scheduling.k8s.io/v1", "PriorityClass", "priorityclasses", "pc", namespaced=False, has_generation=True
+        ),
         _grouped("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", has_generation=True),
         _grouped(
             "policy/v1",
@@ -126,10 +136,19 @@ def _grouped_types() -> list[ResourceType]:
             categories=("all",),
             subresources=_STATUS,
         ),
-        _grouped(rbac, "Role", "roles", name_errors=path_segment),
-        _grouped(rbac, "RoleBinding", "rolebindings", name_errors=path_segment),
-        _grouped(rbac, "ClusterRole", "clusterroles", namespaced=False, name_errors=path_segment),
-        _grouped(rbac, "ClusterRoleBinding", "clusterrolebindings", namespaced=False, name_errors=path_segment),
+        _grouped(rbac, "Role", "roles", name_errors=path_segment, create_on_update=True),
+        _grouped(rbac, "RoleBinding", "rolebindings", name_errors=path_segment, create_on_update=True),
+        _grouped(
+            rbac, "ClusterRole", "clusterroles", namespaced=False, name_errors=path_segment, create_on_update=True
+        ),
+        _grouped(
+            rbac,
+            "ClusterRoleBinding",
+            "clusterrolebindings",
+            namespaced=False,
+            name_errors=path_segment,
+            create_on_update=True,
+        ),
         _grouped(
             "apiextensions.k8s.io/v1",
             "CustomResourceDefinition",
@@ -163,6 +182,8 @@ _DEFAULTS: Mapping[str, Callable[[Object], None]] = {
     "pods": default_pod,
     "podtemplates": default_pod_template,
     "secrets": core_kinds.default_secret,
+    "endpoints": core_kinds.default_endpoints,
+    "endpointslices.discovery.k8s.io": core_kinds.default_endpoint_slice,
     "services": services.default_service,
     "priorityclasses.scheduling.k8s.io": core_kinds.default_priority_class,
     "customresourcedefinitions.apiextensions.k8s.io": crd.default,

@@ -87,6 +87,18 @@ def _immutable_errors(obj: Object, old: Object | None, fields: tuple[str, ...]) 
     return errors
 
 
+def default_endpoints(endpoints: Object) -> None:
+    for subset in endpoints.get("subsets") or ():
+        for port in subset.get("ports") or ():
+            port.setdefault("protocol", "TCP")
+
+
+def default_endpoint_slice(endpoints: Object) -> None:
+    for port in endpoints.get("ports") or ():
+        port.setdefault("name", "")
+        port.setdefault("protocol", "TCP")
+
+
 def default_priority_class(item: Object) -> None:
     item.setdefault("preemptionPolicy", "PreemptLowerPriority")
     item.setdefault("value", 0)

@@ -1,7 +1,7 @@
 """From a CustomResourceDefinition to the types that it makes the server serve, and back to its status."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from kdl_local.apiserver.jsonpath import compile_path
 from kdl_local.apiserver.schema import StructuralSchema
 from kdl_local.apiserver.types import (
     Column,
+    Conversion,
     Object,
     Printer,
     ResourceType,
@@ -19,6 +20,7 @@ from kdl_local.apiserver.types import (
     api_version_conversion,
 )
 from kdl_runtime.codec.json import encode
+from kdl_runtime.codec.patch import copy_json
 from kdl_runtime.codec.times import format_time
 from kdl_runtime.types import Resource
 
@@ -160,13 +162,37 @@ def _resource_type(spec: Mapping[str, Any], version: Mapping[str, Any], storage:
         printer=printer(version.get("additionalPrinterColumns") or ()),
         schema=StructuralSchema(schema, rules_of(schema)),
         storage=storage,
-        conversion=api_version_conversion(resource, storage),
+        conversion=_conversion(spec, resource, storage),
         list_kind=names["listKind"],
         has_generation=True,
         unconditional_update=False,
         selectable_fields={path: path for path in paths},
         custom=True,
+        deprecation=_deprecation(version, resource),
     )
+
+
+def _conversion(spec: Mapping[str, Any], resource: Resource, storage: Resource) -> Conversion | None:
+    """The strategy None; what the schema of the stored version does not know is not stored."""
+    conversion = api_version_conversion(resource, storage)
+    if conversion is None:
+        return None
+    convert = conversion.to_storage
+    stored = next(version for version in spec["versions"] if version.get("storage"))
+    schema = StructuralSchema(stored["schema"]["openAPIV3Schema"])
+
+    def to_storage(obj: Object) -> Object:
+        converted: Object = copy_json(convert(obj))
+        schema.prune(converted)
+        return converted
+
+    return replace(conversion, to_storage=to_storage)
+
+
+def _deprecation(version: Mapping[str, Any], resource: Resource) -> str:
+    if not version.get("deprecated"):
+        return ""
+    return version.get("deprecationWarning") or f"{resource.api_version} {resource.kind} is deprecated"
 
 
 def scale_paths(scale: Mapping[str, Any]) -> ScalePaths:

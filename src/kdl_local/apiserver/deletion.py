@@ -44,7 +44,8 @@ def delete_options(body: Mapping[str, Any]) -> DeleteOptions:
     if policy and orphan is not None:
         errors.append(FieldError.invalid("propagationPolicy", policy, "orphanDependents excludes it: set one of them"))
     if policy and policy not in PROPAGATION_POLICIES:
-        errors.append(FieldError.not_supported("propagationPolicy", policy, PROPAGATION_POLICIES))
+        supported = ("Foreground", "Background", "Orphan", "nil")
+        errors.append(FieldError.not_supported("propagationPolicy", policy, supported))
     dry_run = body.get("dryRun") or []
     if dry_run not in ([], ["All"]):
         errors.append(FieldError.not_supported("dryRun", dry_run, ("All",)))

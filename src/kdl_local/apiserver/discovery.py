@@ -10,7 +10,7 @@ from typing import Any
 from kdl_local.apiserver.types import ResourceType, ResourceTypes
 from kdl_runtime.types import GroupVersionKind
 
-_AGGREGATED_VERSIONS = ("v2", "v2beta1")
+_AGGREGATED_VERSIONS = ("v2",)
 
 _SUBRESOURCE_VERBS = {
     "status": ("get", "patch", "update"),

@@ -122,7 +122,9 @@ def invalid_object(gvk: GroupVersionKind, name: str, errors: Sequence[FieldError
     kind = f"{gvk.kind}.{gvk.group}" if gvk.group else gvk.kind
     messages = list(dict.fromkeys(str(error) for error in errors))
     text = messages[0] if len(messages) == 1 else f"[{', '.join(messages)}]"
-    details: dict[str, Any] = {"name": name, "kind": gvk.kind, "causes": [error.cause() for error in errors]}
+    details: dict[str, Any] = {"kind": gvk.kind, "causes": [error.cause() for error in errors]}
+    if name:
+        details["name"] = name
     if gvk.group:
         details["group"] = gvk.group
     return Invalid(f'{kind} "{name}" is invalid: {text}', details=details)

@@ -48,10 +48,10 @@ def log_options(request: Request, pod: Mapping[str, Any]) -> LogOptions:
         follow=request.flag("follow"),
         previous=request.flag("previous"),
         timestamps=request.flag("timestamps"),
-        tail_lines=request.number("tailLines"),
-        since_seconds=request.number("sinceSeconds"),
+        tail_lines=request.natural("tailLines"),
+        since_seconds=request.natural("sinceSeconds"),
         since_time=since_time,
-        limit_bytes=request.number("limitBytes"),
+        limit_bytes=request.natural("limitBytes"),
     )
 
 

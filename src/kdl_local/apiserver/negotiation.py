@@ -16,6 +16,7 @@ class Shape(StrEnum):
     OBJECT = "object"
     TABLE = "Table"
     METADATA = "PartialObjectMetadata"
+    METADATA_LIST = "PartialObjectMetadataList"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def negotiate(accept: str, *, stream: bool = False) -> Form:
         if not asked:
             return Form(yaml=yaml)
         if parameters.get("g") == "meta.k8s.io" and parameters.get("v") in _META_VERSIONS.get(asked, ()):
-            return Form(Shape.TABLE if asked == "Table" else Shape.METADATA, yaml)
+            return Form(Shape(asked), yaml)
     accepted = "application/json" if stream else "application/json, application/yaml"
     raise NotAcceptable(f"only the following media types are accepted: {accepted}")
 

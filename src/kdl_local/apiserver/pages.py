@@ -55,7 +55,7 @@ def list_options(request: Request) -> ListOptions:
     """From the query. Raises Invalid and BadRequest for what the API excludes."""
     request.number("timeoutSeconds")
     options = ListOptions(
-        limit=request.number("limit") or 0,
+        limit=max(request.number("limit") or 0, 0),
         continue_=request.param("continue"),
         resource_version=request.param("resourceVersion"),
         match=request.param("resourceVersionMatch"),
@@ -72,17 +72,18 @@ def list_options(request: Request) -> ListOptions:
 
 def _match_errors(options: ListOptions) -> list[FieldError]:
     field, match, version = "resourceVersionMatch", options.match, options.resource_version
+    errors: list[FieldError] = []
     if not match:
-        return []
-    if match not in (NOT_OLDER_THAN, EXACT):
-        return [FieldError.not_supported(field, match, (EXACT, NOT_OLDER_THAN, ""))]
+        return errors
     if not version:
-        return [FieldError.forbidden(field, f"{field} is forbidden unless resourceVersion is provided")]
+        errors.append(FieldError.forbidden(field, f"{field} is forbidden unless resourceVersion is provided"))
     if options.continue_:
-        return [FieldError.forbidden(field, f"{field} is forbidden when continue is provided")]
+        errors.append(FieldError.forbidden(field, f"{field} is forbidden when continue is provided"))
+    if match not in (NOT_OLDER_THAN, EXACT):
+        errors.append(FieldError.not_supported(field, match, (EXACT, NOT_OLDER_THAN, "")))
     if match == EXACT and version == "0":
-        return [FieldError.forbidden(field, f'{field} "{EXACT}" is forbidden for resourceVersion "0"')]
-    return []
+        errors.append(FieldError.forbidden(field, f'{field} "{EXACT}" is forbidden for resourceVersion "0"'))
+    return errors
 
 
 def parse_revision(text: str) -> int:
@@ -90,7 +91,8 @@ def parse_revision(text: str) -> int:
     if not text:
         return 0
     if not (text.isascii() and text.isdigit()):
-        raise BadRequest(f"Invalid value: {text!r}: resourceVersion must be a whole number")
+        why = f'strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise BadRequest(f'invalid resource version: resourceVersion: Invalid value: "{text}": {why}')
     return int(text)
 
 

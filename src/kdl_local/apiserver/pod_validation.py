@@ -236,6 +236,9 @@ def _toleration_errors(toleration: Mapping[str, Any], path: str) -> Iterable[Fie
 
 def _update_errors(spec: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
     errors: list[FieldError] = []
+    for kind in ("containers", "initContainers"):
+        if len(spec.get(kind) or ()) != len(old.get(kind) or ()):
+            return [FieldError.forbidden(f"spec.{kind}", "pod updates may not add or remove containers")]
     before = old.get("tolerations") or []
     if any(toleration not in (spec.get("tolerations") or []) for toleration in before):
         errors.append(
@@ -267,7 +270,6 @@ def _fixed_part(spec: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, An
     for kind in ("containers", "initContainers"):
         for container in fixed.get(kind) or ():
             container.pop("image", None)
-            container.pop("imagePullPolicy", None)
     for name in ("activeDeadlineSeconds", "tolerations"):
         fixed.pop(name, None)
     if not old.get("nodeName"):

@@ -1,5 +1,6 @@
 """Requests and responses without HTTP, so that the server can be called in its own process."""
 
+import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
@@ -11,6 +12,7 @@ from kdl_runtime.errors import ApiError, BadRequest
 JSON = "application/json"
 TEXT = "text/plain"
 
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"", "0", "f", "F", "FALSE", "false", "False"})
 
@@ -45,13 +47,20 @@ class Request:
         raise BadRequest(f"the query parameter {name}={value!r} is not a boolean: write true or false")
 
     def number(self, name: str) -> int | None:
-        """An integer query parameter, not negative; None if absent."""
+        """An integer query parameter; None if absent."""
         value = self.param(name)
         if not value:
             return None
-        if not (value.isascii() and value.isdigit()):
-            raise BadRequest(f"the query parameter {name}={value!r} is not a whole number of 0 or more")
+        if not _INTEGER.fullmatch(value):
+            raise BadRequest(f'strconv.ParseInt: parsing "{value}": invalid syntax')
         return int(value)
+
+    def natural(self, name: str) -> int | None:
+        """As ``number``, not negative."""
+        value = self.number(name)
+        if value is not None and value < 0:
+            raise BadRequest(f"{name}: Invalid value: {value}: must be greater than or equal to 0")
+        return value
 
     def header(self, name: str, default: str = "") -> str:
         return self.headers.get(name, default)

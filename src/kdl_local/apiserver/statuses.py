@@ -28,8 +28,10 @@ def no_such_path() -> NotFound:
     return NotFound("the server could not find the requested resource")
 
 
-def already_exists(resource: Resource, name: str) -> AlreadyExists:
-    return AlreadyExists(f'{resource.group_resource} "{name}" already exists', details=details(resource, name))
+def already_exists(resource: Resource, name: str, *, deleted: bool = False) -> AlreadyExists:
+    """``deleted``: the object that has the name is being deleted, so that a later try may succeed."""
+    text = f'{resource.group_resource} "{name}" already exists'
+    return AlreadyExists(f"object is being deleted: {text}" if deleted else text, details=details(resource, name))
 
 
 def conflict(resource: Resource, name: str, why: str = MODIFIED) -> Conflict:

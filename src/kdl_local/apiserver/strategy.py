@@ -36,10 +36,27 @@ def prepare_for_create(type_: ResourceType, obj: Object, uid: str, now: str) -> 
         meta["generation"] = 1
     if type_.has_status and type_.resource.plural not in _STATUS_AT_CREATION:
         obj.pop("status", None)
+    if type_.resource.group_resource == "pods" and (obj.get("spec") or {}).get("schedulingGates"):
+        obj["status"] = {"phase": "Pending", "conditions": [_gated(now)]}
     if is_namespace(type_):
         meta["labels"] = {**(meta.get("labels") or {}), NAMESPACE_NAME_LABEL: meta["name"]}
-        obj["spec"] = {**(obj.get("spec") or {}), "finalizers": [NAMESPACE_FINALIZER]}
+        spec = obj.get("spec") or {}
+        finalizers = [*(spec.get("finalizers") or ())]
+        if NAMESPACE_FINALIZER not in finalizers:
+            finalizers.append(NAMESPACE_FINALIZER)
+        obj["spec"] = {**spec, "finalizers": finalizers}
         obj["status"] = {"phase": "Active"}
+
+
+def _gated(now: str) -> Object:
+    return {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "SchedulingGated",
+        "message": "Scheduling is blocked due to non-empty scheduling gates",
+        "lastProbeTime": None,
+        "lastTransitionTime": now,
+    }
 
 
 def prepare_for_update(type_: ResourceType, new: Object, old: Object, subresource: str) -> Object:

@@ -81,6 +81,7 @@ class ResourceType:
     a PUT without resourceVersion is taken. ``create_on_update``: a PUT of an absent object creates it.
     ``selectable_fields`` maps what a field selector may name, besides ``metadata.name`` and ``metadata.namespace``, to
     the field of the object. ``name_errors(name, prefix)`` says what is wrong with a name (None: a DNS subdomain).
+    ``deprecation`` is the warning in every answer about this version.
     """
 
     resource: Resource
@@ -102,6 +103,7 @@ class ResourceType:
     selectable_fields: Mapping[str, str] = field(default_factory=dict)
     name_errors: Callable[[str, bool], list[str]] | None = None
     custom: bool = False
+    deprecation: str = ""
 
     def __post_init__(self) -> None:
         if not self.singular:

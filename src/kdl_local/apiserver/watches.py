@@ -47,6 +47,8 @@ def watch_options(request: Request, timeout: float, bookmark_interval: float) ->
     if streaming is not None and match != NOT_OLDER_THAN:
         text = f"sendInitialEvents requires setting resourceVersionMatch to {NOT_OLDER_THAN}"
         errors.append(FieldError.forbidden("resourceVersionMatch", text))
+        if match:
+            errors.append(FieldError.not_supported("resourceVersionMatch", match, (NOT_OLDER_THAN,)))
     if match and streaming is None:
         text = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
         errors.append(FieldError.forbidden("resourceVersionMatch", text))
@@ -61,7 +63,7 @@ def watch_options(request: Request, timeout: float, bookmark_interval: float) ->
         revision=revision,
         initial_events_end=bool(streaming) and bookmarks,
         bookmarks=bookmarks,
-        timeout=float(seconds) if seconds else timeout,
+        timeout=float(seconds) if seconds and seconds > 0 else timeout,
         bookmark_interval=bookmark_interval,
     )
 
@@ -170,7 +172,7 @@ class WatchStream:
 
     def _bookmark(self, revision: int, annotations: dict[str, str] | None = None) -> bytes:
         """An object of the type with nothing but a resourceVersion, in the form of the other events."""
-        meta: Object = {"resourceVersion": str(revision), "creationTimestamp": None}
+        meta: Object = {"resourceVersion": str(revision)}
         if annotations:
             meta["annotations"] = annotations
         resource = self._view.type.resource

@@ -1,20 +1,14 @@
-"""What may differ: one list of differences, one of messages. docs/local-cluster.md says the same to users."""
+"""What may differ: one list, which docs/local-cluster.md repeats for users."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from conformance.differential.compare import Difference
-from conformance.differential.normal import Normal
-from conformance.differential.steps import Step
+from conformance.differential.compare import ABSENT, Difference
+from conformance.differential.exchange import Exchange
+from conformance.differential.messages import loose
 
-
-@dataclass(frozen=True)
-class Exchange:
-    """One request with both answers."""
-
-    step: Step
-    real: Normal
-    local: Normal
+_NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +25,126 @@ class Accepted:
     diverges: bool = False
 
 
-ACCEPTED: tuple[Accepted, ...] = ()
+def _is_zero(value: Any) -> bool:
+    """What Go writes for a field that nobody has set."""
+    if isinstance(value, dict):
+        return all(_is_zero(item) for item in value.values())
+    return value in (None, "", 0, False, ABSENT) or value == []
+
+
+def _in_object(difference: Difference) -> bool:
+    return difference.place.startswith(("body.", "events["))
+
+
+def _zero_field(exchange: Exchange, difference: Difference) -> bool:
+    return _in_object(difference) and _is_zero(difference.real) and _is_zero(difference.local)
+
+
+def _column_text(exchange: Exchange, difference: Difference) -> bool:
+    return ".columnDefinitions" in difference.place and difference.place.endswith(".description")
+
+
+def _default_tolerations(exchange: Exchange, difference: Difference) -> bool:
+    if not difference.place.endswith("spec.tolerations") or not isinstance(difference.real, list):
+        return False
+    own = [item for item in difference.real if item.get("tolerationSeconds") != 300]
+    return bool(own == ([] if difference.local == ABSENT else difference.local))
+
+
+def _node_taint(exchange: Exchange, difference: Difference) -> bool:
+    if not difference.place.endswith("spec.taints") or not isinstance(difference.real, list):
+        return False
+    own = [item for item in difference.real if item != _NOT_READY]
+    return bool(own == ([] if difference.local == ABSENT else difference.local))
+
+
+def _discovery(exchange: Exchange, difference: Difference) -> bool:
+    path = exchange.step.path.rstrip("/")
+    return path in ("/api", "/apis", "/api/v1") and difference.place.startswith(
+        ("body.groups", "body.items", "body.resources")
+    )
+
+
+def _storage_hash(exchange: Exchange, difference: Difference) -> bool:
+    return difference.place.endswith(".storageVersionHash")
+
+
+def _protobuf(exchange: Exchange, difference: Difference) -> bool:
+    return "protobuf" in dict(exchange.step.headers).get("Accept", "")
+
+
+def _server_error(exchange: Exchange, difference: Difference) -> bool:
+    return exchange.real.code == 500 and 400 <= exchange.local.code < 500
+
+
+def _cached_revision(exchange: Exchange, difference: Difference) -> bool:
+    query = dict(exchange.step.query)
+    cached = query.get("resourceVersion") and query.get("resourceVersionMatch") != "Exact"
+    return bool(cached) and difference.place == "body.metadata.resourceVersion"
+
+
+ACCEPTED: Sequence[Accepted] = (
+    Accepted(
+        "zero-fields",
+        "A field that is empty (null, an empty string, list or object, 0, false) may be left out",
+        "Go writes some fields that nobody has set and drops others that were set to nothing; clients read both alike",
+        _zero_field,
+    ),
+    Accepted(
+        "words",
+        "The words of a refusal where a program has written them: of decoders, parsers and matchers of Go",
+        "code, reason and fields are the same; nobody compares these words",
+        loose,
+    ),
+    Accepted(
+        "column-texts",
+        "The descriptions of table columns",
+        "kubectl does not show them",
+        _column_text,
+    ),
+    Accepted(
+        "default-tolerations",
+        "Pods get no tolerations for lost nodes by default",
+        "the controller of lost nodes takes the default for granted, so that simulated ones may choose a shorter time",
+        _default_tolerations,
+    ),
+    Accepted(
+        "new-node-taint",
+        "A new node is not tainted as not ready",
+        "the controller that would take the taint away is not here; the scheduler looks at the condition",
+        _node_taint,
+    ),
+    Accepted(
+        "served-kinds",
+        "Only the kinds that operators and kubectl use are served and found by discovery",
+        "an object that nothing acts on would mislead",
+        _discovery,
+    ),
+    Accepted(
+        "storage-hashes",
+        "The storage version hashes of discovery",
+        "they are only compared with one another",
+        _storage_hash,
+    ),
+    Accepted(
+        "no-protobuf",
+        "Answers are never protobuf, though bodies may be",
+        "every client that asks for it takes JSON too",
+        _protobuf,
+    ),
+    Accepted(
+        "server-errors",
+        "Requests that the real server answers with code 500 get one of the 400s",
+        "the fault is the client's",
+        _server_error,
+    ),
+    Accepted(
+        "cached-revision",
+        "The revision of a list that any version may serve is that of the newest change, not an older one",
+        "the real server answers from a cache of the kind alone",
+        _cached_revision,
+    ),
+)
 
 
 def explanation(exchange: Exchange, difference: Difference) -> Accepted | None:

@@ -21,6 +21,12 @@ class Difference:
         return f"{self.place}: real {_short(self.real)}, local {_short(self.local)}"
 
 
+def _told(answer: Normal) -> str:
+    """The code, and in a refusal its reason and message."""
+    body = answer.body if isinstance(answer.body, dict) else {}
+    return " ".join(str(part) for part in (answer.code, body.get("reason", ""), body.get("message", "")) if part)
+
+
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 600 else f"{text[:600]}…"
@@ -36,7 +42,10 @@ def _differences(real: Normal, local: Normal) -> Iterator[Difference]:
         if real.broken != local.broken:
             yield Difference("connection", real.broken, local.broken)
         return
-    yield from _values("code", real.code, local.code)
+    if real.code != local.code:
+        # The rest follows from it.
+        yield Difference("code", _told(real), _told(local))
+        return
     for name in sorted({*real.headers, *local.headers}):
         yield from _values(f"header {name}", real.headers.get(name, ABSENT), local.headers.get(name, ABSENT))
     yield from _values("warnings", real.warnings, local.warnings)

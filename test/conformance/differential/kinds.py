@@ -103,7 +103,9 @@ def pod_spec(rng: random.Random) -> Object:
         sidecar: Object = rng.choice([{}, {"restartPolicy": "Always"}])
         spec["initContainers"] = [{"name": "init", "image": "kdl/python:2", **sidecar}]
     if any("volumeMounts" in item for item in spec["containers"]) or rng.random() < 0.2:
-        source = rng.choice([{"emptyDir": {}}, {"configMap": {"name": "x"}}, {"secret": {"secretName": "x"}}, {}])
+        source: Object = rng.choice(
+            [{"emptyDir": {}}, {"configMap": {"name": "x"}}, {"secret": {"secretName": "x"}}, {}]
+        )
         spec["volumes"] = [{"name": "v", **source}]
     spec |= rng.choice([{}, {"restartPolicy": "Never"}, {"restartPolicy": "OnFailure", "activeDeadlineSeconds": 60}])
     spec |= rng.choice([{}, {}, {"nodeSelector": {"zone": "a"}}, {"hostname": "h", "subdomain": "s"}])

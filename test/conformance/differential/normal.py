@@ -142,7 +142,7 @@ class _Renaming:
             if key == "resourceVersion":
                 return self._revision(value)
             if key == "continue":
-                return "<token>"
+                return "<token>" if value else value
             return self._text(value)
         if key == "nodePort" and value in _NODE_PORTS:
             return self._ports.known.setdefault(str(value), f"port-{len(self._ports.known) + 1}")

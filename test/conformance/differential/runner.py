@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from conformance.differential.accepted import Accepted, Exchange, explanation
+from conformance.differential.accepted import Accepted, explanation
 from conformance.differential.compare import Difference, differences
+from conformance.differential.exchange import Exchange
 from conformance.differential.normal import normalise
 from conformance.differential.side import Session, Side
 from conformance.differential.steps import Step

@@ -20,7 +20,7 @@ async def test_a_list_has_its_kind_and_a_revision(widgets: Api) -> None:
     await widgets.ok("POST", WIDGETS, widget("b"))
     created = await widgets.ok("POST", WIDGETS, widget("a"))
     full = await widgets.ok("GET", WIDGETS)
-    assert full["metadata"] == {"resourceVersion": created["metadata"]["resourceVersion"]}
+    assert full["metadata"] == {"continue": "", "resourceVersion": created["metadata"]["resourceVersion"]}
     assert [item["metadata"]["name"] for item in full["items"]] == ["a", "b"]
 
 
@@ -75,9 +75,9 @@ async def test_pods_are_found_by_node_and_phase(api: Api) -> None:
         ("fieldSelector=spec.color%3Dred", '"spec.color" is not a known field selector'),
         ("fieldSelector=nonsense", "invalid field selector"),
         ("labelSelector=a%3D%3D%3Db", "unable to parse"),
-        ("limit=few", "limit"),
+        ("limit=few", 'parsing "few": invalid syntax'),
         ("continue=xyz", "continue key is not valid"),
-        ("resourceVersion=abc", "resourceVersion must be a whole number"),
+        ("resourceVersion=abc", 'resourceVersion: Invalid value: "abc"'),
         ("watch=perhaps", "watch"),
     ],
 )

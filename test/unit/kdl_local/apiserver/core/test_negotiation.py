@@ -24,7 +24,7 @@ PROTOBUF = "application/vnd.kubernetes.protobuf"
         ("application/json;as=Graph;v=v1;g=meta.k8s.io,application/json", Form()),
         (f"{PROTOBUF};as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json", Form()),
         ("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1", Form(Shape.METADATA)),
-        ("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", Form(Shape.METADATA)),
+        ("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", Form(Shape.METADATA_LIST)),
     ],
 )
 def test_the_first_form_that_can_be_given(accept: str, form: Form) -> None:
@@ -74,9 +74,17 @@ def test_query_parameters() -> None:
     assert (request.flag("watch"), request.flag("none")) == (True, False)
     assert (request.param("a"), request.param("none", "z")) == ("b", "z")
     assert request.header("accept") == "y"
-    for read in (request.number, request.flag):
-        with pytest.raises(BadRequest, match="a='b'"):
-            read("a")
+    with pytest.raises(BadRequest, match='parsing "b": invalid syntax'):
+        request.number("a")
+    with pytest.raises(BadRequest, match="a='b'"):
+        request.flag("a")
+
+
+def test_numbers_may_be_negative_where_the_api_lets_them() -> None:
+    request = make_request("GET", "/x?gracePeriodSeconds=-1")
+    assert request.number("gracePeriodSeconds") == -1
+    with pytest.raises(BadRequest, match="gracePeriodSeconds: Invalid value: -1"):
+        request.natural("gracePeriodSeconds")
 
 
 def test_warnings_are_quoted() -> None:

@@ -89,7 +89,7 @@ def test_the_aggregated_core_group_has_no_name() -> None:
     ("accept", "version"),
     [
         (f"{AGGREGATED},application/json", "v2"),
-        (AGGREGATED.replace("v=v2", "v=v2beta1"), "v2beta1"),
+        (AGGREGATED.replace("v=v2", "v=v2beta1"), None),
         (AGGREGATED.replace("v=v2", "v=v3"), None),
         (f"application/json,{AGGREGATED}", None),
         ("application/vnd.kubernetes.protobuf,*/*", None),

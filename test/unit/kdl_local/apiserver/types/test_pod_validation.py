@@ -160,8 +160,14 @@ def test_changes_that_a_pod_accepts(change: dict[str, Any]) -> None:
 def test_the_image_may_change() -> None:
     old = pod()
     new = copy.deepcopy(old)
-    new["spec"]["containers"][0] |= {"image": "y:1", "imagePullPolicy": "IfNotPresent"}
+    new["spec"]["containers"][0] |= {"image": "y:1"}
     assert errors_of(new, old) == []
+
+
+def test_containers_are_neither_added_nor_removed() -> None:
+    old = pod()
+    fewer = {**old, "spec": {**old["spec"], "containers": []}}
+    assert errors_of(fewer, old) == ["spec.containers: Forbidden: pod updates may not add or remove containers"]
 
 
 def test_gates_may_be_taken_away_but_not_added() -> None:
@@ -170,9 +176,7 @@ def test_gates_may_be_taken_away_but_not_added() -> None:
     assert errors_of(gated, free)[0].startswith("spec: Forbidden: pod updates may not change fields other than")
 
 
-@pytest.mark.parametrize(
-    "change", [{"restartPolicy": "Never"}, {"containers": []}, {"nodeName": "n2"}, {"hostname": "h"}]
-)
+@pytest.mark.parametrize("change", [{"restartPolicy": "Never"}, {"nodeName": "n2"}, {"hostname": "h"}])
 def test_changes_that_a_pod_refuses(change: dict[str, Any]) -> None:
     old = pod(nodeName="n1")
     found = errors_of({**old, "spec": {**old["spec"], **change}}, old)

@@ -1,0 +1,38 @@
+"""Messages that are not worth imitating: of these, code, reason and field are compared, not the words."""
+
+import re
+from dataclasses import dataclass
+
+from conformance.differential.compare import Difference
+from conformance.differential.exchange import Exchange
+
+
+@dataclass(frozen=True)
+class Loose:
+    """``pattern`` is found in the real server's message."""
+
+    pattern: str
+    why: str
+
+    def matches(self, message: str) -> bool:
+        return re.search(self.pattern, message) is not None
+
+
+LOOSE = (
+    Loose(r"cannot be handled as a|cannot unmarshal|error decoding", "Go's decoder, with the names of Go's types"),
+    Loose(r"json parse error|yaml: |error converting YAML|invalid character|unexpected end of JSON", "Go's parsers"),
+    Loose(
+        r"unable to parse requirement|invalid selector|can't understand|found '.*', expected", "Go's selector parser"
+    ),
+    Loose(r"the server rejected our request due to an error in our request", "a JSON patch that does not fit"),
+    Loose(r"accepted media types include|Available representations|415: Unsupported", "the list names media types"),
+    Loose(r"\n@@ |\n  core.PodSpec", "a difference of two Go structs"),
+    Loose(r"but the requested object is (not )?a list", "it names Go's type"),
+)
+
+
+def loose(exchange: Exchange, difference: Difference) -> bool:
+    """Whether the answers differ in words that are not worth imitating, and in nothing that programs look at."""
+    if exchange.real.code != exchange.local.code or not difference.place.endswith("message"):
+        return False
+    return any(rule.matches(str(difference.real)) for rule in LOOSE)
