@@ -24,8 +24,8 @@ _EMPTY_IS_ABSENT = ("labels", "annotations", "finalizers", "ownerReferences")
 def check_shape(resource: Resource, obj: Object) -> None:
     """BadRequest unless ``metadata`` has the JSON types of ``ObjectMeta``, so that all later code may rely on them.
 
-    Absent metadata becomes an empty object, null fields are dropped, and so are fields that the server does not keep
-    (``selfLink``, ``managedFields``).
+    Absent metadata becomes an empty object, null fields are dropped, and so is ``selfLink``, which the server does not
+    keep. What becomes of ``managedFields`` is not decided here.
     """
     meta = obj.get("metadata")
     if meta is None:
@@ -33,8 +33,7 @@ def check_shape(resource: Resource, obj: Object) -> None:
     if not isinstance(meta, dict):
         raise Undecodable(resource, "metadata must be an object")
     meta = {key: value for key, value in meta.items() if value is not None}
-    for name in ("selfLink", "managedFields"):
-        meta.pop(name, None)
+    meta.pop("selfLink", None)
     for name in _STRINGS:
         _expect(resource, f"metadata.{name}", isinstance(meta.get(name, ""), str), "a string")
     for name in ("labels", "annotations"):

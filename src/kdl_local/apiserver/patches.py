@@ -25,8 +25,7 @@ def read_patch(request: Request, *, custom: bool) -> Callable[[Object], Object]:
     if media not in (MERGE, JSON_PATCH, STRATEGIC) or (media == STRATEGIC and custom):
         accepted = ", ".join((JSON_PATCH, MERGE, APPLY) if custom else (JSON_PATCH, MERGE, STRATEGIC, APPLY))
         raise UnsupportedMediaType(
-            "the body of the request was in an unknown format - "
-            f"accepted media types include: {accepted} (this one is {media or 'not given'})"
+            f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         )
     patch = decode_json(request.body)
     if media == JSON_PATCH:

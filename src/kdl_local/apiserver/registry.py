@@ -75,7 +75,7 @@ class Registry:
     def __init__(self, store: Store, ownership: Ownership, clock: Clock, rng: random.Random) -> None:
         self.store = store
         self.observers: list[Observer] = []
-        self._ownership = ownership
+        self.ownership = ownership
         self._clock = clock
         self._identities = Identities(rng)
 
@@ -103,7 +103,7 @@ class Registry:
         if not meta.get("name") and meta.get("generateName"):
             self._generate_name(type_, obj)
         self._drop_unknown(type_, obj, options)
-        assigned = self._ownership.assigned(type_, obj)
+        assigned = self.ownership.assigned(type_, obj)
         admit_create(self.store, type_, obj)
         strategy.prepare_for_create(type_, obj, self._identities.uid(), format_time(self._clock.now()))
         obj = self._complete(type_, obj)
@@ -115,7 +115,7 @@ class Registry:
             raise already_exists(type_.resource, key.name, deleted=deleted)
         owners = options.owners
         if owners is None:
-            owners = self._ownership.created(type_, obj, given, replace(options.author, unowned=assigned))
+            owners = self.ownership.created(type_, obj, given, replace(options.author, unowned=assigned))
         set_owners(obj, owners)
         if options.dry_run:
             return Entry(key, type_.to_storage(obj), 0)
@@ -173,12 +173,18 @@ class Registry:
         live = type_.from_storage(stored.object) if stored else None
         if live is None and options.subresource:
             raise not_found(type_.resource, key.name)
-        obj, owners = self._ownership.applied(type_, live, config, options.author)
+        obj, owners = self.ownership.applied(type_, live, config, options.author)
         options = replace(options, owners=owners, unconditional=True)
         if live is not None:
+            check_uid(type_, obj, live)
             return self.update(type_, key, lambda _: obj, options)
         check_type(type_, obj)
+        if not obj["metadata"].get("name"):
+            raise BadRequest(
+                f"the name of the object ({key.name} based on URL) was undeterminable: name must be provided"
+            )
         check_key(type_, key, obj)
+        obj["metadata"].pop("resourceVersion", None)
         if uid := obj["metadata"].get("uid"):
             why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise conflict(type_.resource, key.name, why)
@@ -211,7 +217,7 @@ class Registry:
         if options.owners is None:
             # A binding is nobody's: the real server does not count it either.
             bound = options.subresource == "binding"
-            owners = before if bound else self._ownership.updated(type_, old, new, given, options.author)
+            owners = before if bound else self.ownership.updated(type_, old, new, given, options.author)
         elif same_but_for_times(before, options.owners):
             set_owners(new, before)
             owners = before if strategy.unchanged(new, old) else options.owners
@@ -272,7 +278,7 @@ class Registry:
 
     def _complete(self, type_: ResourceType, obj: Object) -> Object:
         if not type_.custom:
-            obj = strategy.without_nulls(obj)
+            obj = self.ownership.normal(type_, obj)
         if type_.schema:
             type_.schema.default(obj)
         return obj
@@ -323,6 +329,14 @@ def check_key(type_: ResourceType, key: ObjectKey, obj: Object) -> None:
     if meta.setdefault("name", key.name) != key.name:
         raise BadRequest(f"the name of the object ({meta['name']}) does not match the name on the URL ({key.name})")
     check_namespace(type_, key.namespace, obj)
+
+
+def check_uid(type_: ResourceType, obj: Object, old: Object) -> None:
+    """Invalid if a patched object is not the same any more; in a patch, unlike in a PUT, the UID is no precondition."""
+    uid, asked = old["metadata"]["uid"], (obj.get("metadata") or {}).get("uid")
+    if asked and asked != uid:
+        error = FieldError.invalid("metadata.uid", asked, "field is immutable")
+        raise invalid_object(type_.gvk, old["metadata"]["name"], [error])
 
 
 def check_namespace(type_: ResourceType, namespace: str, obj: Object) -> None:

@@ -144,12 +144,3 @@ def pending_finalizers(type_: ResourceType, obj: Object) -> Sequence[str]:
     if is_namespace(type_):
         found += (obj.get("spec") or {}).get("finalizers") or ()
     return found
-
-
-def without_nulls(value: Any) -> Any:
-    """Built-in types are Go structs, in which null is the same as absent."""
-    if isinstance(value, dict):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [without_nulls(item) for item in value]
-    return value

@@ -1,8 +1,11 @@
 """Subresources: status, scale, finalize, and those of pods."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from kdl_local.apiserver.bodies import decode_object
+from kdl_local.apiserver.apply.request import APPLY, read_config
+from kdl_local.apiserver.apply.writes import Scaling
+from kdl_local.apiserver.bodies import decode_object, media_type
 from kdl_local.apiserver.logs import LogProvider, pod_log
 from kdl_local.apiserver.negotiation import negotiate
 from kdl_local.apiserver.patches import read_patch
@@ -69,15 +72,23 @@ class Subresources:
         return respond(form, encode(read_scale(call.type, obj)))
 
     def _write_scale(self, call: Call) -> Response:
-        change = read_patch(call.request, custom=False) if call.request.method == "PATCH" else _replacement(call)
         options, _ = write_options(call, unconditional=True)
+        live, change = self._stored(call), self._scaling(call, options)
+        scaled = self._registry.ownership.scaled(call.type, live, read_scale(call.type, live), change, options.author)
         entry = self._registry.update(
             call.type,
             call.key,
-            lambda obj: write_scale(call.type, obj, change(read_scale(call.type, obj))),
-            options,
+            lambda obj: write_scale(call.type, obj, scaled.scale),
+            replace(options, owners=scaled.owners),
         )
         return self._show_scale(call, call.type.from_storage(entry.object))
+
+    def _scaling(self, call: Call, options: WriteOptions) -> Scaling:
+        if call.request.method == "PUT":
+            return _replacement(call)
+        if media_type(call.request) == APPLY:
+            return read_config(call.request.body, options.field_validation, options.warn)
+        return read_patch(call.request, custom=False)
 
     def _bind(self, call: Call) -> Response:
         binding = decode_object(call.request)

@@ -12,7 +12,7 @@ from kdl_local.apiserver.fields import FieldError, invalid_object
 from kdl_local.apiserver.negotiation import negotiate
 from kdl_local.apiserver.pages import list_options, read_page
 from kdl_local.apiserver.patches import read_patch
-from kdl_local.apiserver.registry import Registry, WriteOptions, check_namespace, check_type
+from kdl_local.apiserver.registry import Registry, WriteOptions, check_namespace, check_type, check_uid
 from kdl_local.apiserver.rendering import View, respond
 from kdl_local.apiserver.request import Request, Response
 from kdl_local.apiserver.routes import Route
@@ -76,6 +76,8 @@ def write_options(call: Call, subresource: str = "", *, unconditional: bool = Fa
         raise call.invalid_options(*errors)
     manager = manager_of(call.request)
     options = WriteOptions(call.dry_run, validation or "Warn", subresource, unconditional, warnings.add, manager)
+    if call.request.flag("force"):
+        options = replace(options, force=True)
     return options, warnings
 
 
@@ -127,7 +129,7 @@ class Verbs:
         options, warnings = write_options(call, subresource)
         config = read_config(call.request.body, options.field_validation, warnings.add)
         existed = self._registry.collection(call.type).get(call.key) is not None
-        options = replace(options, force=call.request.flag("force"), field_validation="Ignore")
+        options = replace(options, field_validation="Ignore")
         entry = self._registry.apply(call.type, call.key, config, options)
         return respond(view.form, view.one(entry), 200 if existed else 201, tuple(warnings))
 
@@ -184,11 +186,7 @@ def _stated(call: Call) -> Object:
 
 
 def _same(call: Call, new: Object, old: Object) -> Object:
-    """``new``, if it is still the same object; in a patch, unlike in a PUT, the UID is no precondition."""
-    uid, asked = old["metadata"]["uid"], (new.get("metadata") or {}).get("uid")
-    if asked and asked != uid:
-        error = FieldError.invalid("metadata.uid", asked, "field is immutable")
-        raise invalid_object(call.type.gvk, call.route.name, [error])
+    check_uid(call.type, new, old)
     return new
 
 

@@ -74,12 +74,12 @@ def _errors(value: Any, type_: FieldType, path: tuple[str, ...], duplicates: boo
     form = type_.form(value)
     if form is Form.MAP and type_.map is not None:
         if not isinstance(value, dict):
-            yield path, f"expected map, got {_go_value(value)}"
+            yield path, f"expected map, got &{{{_go_value(value)}}}"
         else:
             yield from _map_errors(value, type_.map, path, duplicates)
     elif form is Form.LIST and type_.list is not None:
         if not isinstance(value, list):
-            yield path, f"expected list, got {_go_value(value)}"
+            yield path, f"expected list, got &{{{_go_value(value)}}}"
         else:
             yield from _list_errors(value, type_.list, path, duplicates)
     elif text := _scalar_error(value, type_.scalar):
@@ -119,9 +119,9 @@ def _scalar_error(value: Any, scalar: str) -> str:
         case "string" if not isinstance(value, str):
             return f"expected string, got &value.valueUnstructured{{Value:{_go_value(value)}}}"
         case "boolean" if not boolean:
-            return f"expected boolean, got {_go_value(value)}"
+            return f"expected boolean, got &{{{_go_value(value)}}}"
         case "untyped" if isinstance(value, dict | list):
-            return f"expected any scalar, got {_go_value(value)}"
+            return f"expected any scalar, got &{{{_go_value(value)}}}"
     return ""
 
 

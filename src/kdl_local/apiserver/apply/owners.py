@@ -106,9 +106,10 @@ def _entry(identity: Identity, owned: Owned) -> dict[str, Any]:
 
 def same_but_for_times(left: Raw | None, right: Raw | None) -> bool:
     """Whether two stored lists say the same, entry by entry."""
-    if left is None or right is None or left == right:
-        return left == right
-    return _timeless(decode(left)) == _timeless(decode(right))
+    left_bytes, right_bytes = bytes(left or b""), bytes(right or b"")
+    if not left_bytes or not right_bytes or left_bytes == right_bytes:
+        return left_bytes == right_bytes
+    return _timeless(decode(left_bytes)) == _timeless(decode(right_bytes))
 
 
 def _timeless(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from kdl_runtime.errors import BadRequest
 
 APPLY = "application/apply-patch+yaml"
 MANAGER_MAX_BYTES = 128
+_STRICT = "error converting YAML to JSON: yaml: unmarshal errors:\n"
 
 
 def manager_of(request: Request) -> str:
@@ -76,9 +77,9 @@ def read_config(body: bytes, validation: str, warn: Callable[[str], None]) -> Ob
     if not isinstance(config, dict):
         raise BadRequest("error decoding YAML: the applied object must be an object")
     if found and validation == "Strict":
-        raise BadRequest(f"error strict decoding YAML: {'; '.join(found)}")
+        raise BadRequest("error strict decoding YAML: " + _STRICT + "\n".join(found))
     for text in found:
-        warn(text)
+        warn(text.strip())
     return config
 
 
@@ -90,7 +91,7 @@ def _duplicates(body: bytes) -> list[str]:
         seen: dict[str, Any] = {}
         for key, value in items:
             if key in seen:
-                found.append(f'key "{key}" already set in map')
+                found.append(f'  key "{key}" already set in map')
             seen[key] = value
         return seen
 
@@ -107,7 +108,7 @@ def _find_duplicates(node: yaml_nodes.Node | None, found: list[str]) -> None:
         seen: set[str] = set()
         for key, value in node.value:
             if key.value in seen:
-                found.append(f'line {key.start_mark.line + 1}: key "{key.value}" already set in map')
+                found.append(f'  line {key.start_mark.line + 1}: key "{key.value}" already set in map')
             seen.add(key.value)
             _find_duplicates(value, found)
     elif isinstance(node, yaml_nodes.SequenceNode):

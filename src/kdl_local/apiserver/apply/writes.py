@@ -13,6 +13,7 @@ from kdl_local.apiserver.apply.conflicts import conflict_error
 from kdl_local.apiserver.apply.custom_types import custom_type
 from kdl_local.apiserver.apply.fieldset import FieldSet, has, union
 from kdl_local.apiserver.apply.fieldtypes import DEDUCED, FieldType
+from kdl_local.apiserver.apply.goform import as_go_writes
 from kdl_local.apiserver.apply.last_applied import MANAGER, last_applied_fields, refresh_annotation
 from kdl_local.apiserver.apply.owners import Owners, decode_owners, encode_owners, is_reset, read_owners
 from kdl_local.apiserver.apply.ownership import (
@@ -25,6 +26,7 @@ from kdl_local.apiserver.apply.ownership import (
     reset_fields,
     updated,
 )
+from kdl_local.apiserver.apply.scale import SCALE_VERSION, replicas_path, scale_version, to_object, to_scale
 from kdl_local.apiserver.definitions import definition_name
 from kdl_local.apiserver.types import Object, ResourceType, ResourceTypes
 from kdl_runtime.clock import Clock
@@ -32,7 +34,7 @@ from kdl_runtime.codec.json import Raw, decode
 from kdl_runtime.codec.patch import copy_json
 from kdl_runtime.codec.times import format_time
 from kdl_runtime.errors import BadRequest, OtherApiError
-from kdl_runtime.types import GroupVersionKind, parse_api_version
+from kdl_runtime.types import GroupVersionKind, Resource, parse_api_version
 
 FIELD = "managedFields"
 _UNKNOWN = "unknown"
@@ -41,7 +43,7 @@ _STATUS, _SPEC, _METADATA = ("status",), ("spec",), ("metadata",)
 # What admission and the registry fill in, and not whoever writes, unless the object says it.
 _ASSIGNED: Mapping[str, tuple[str, ...]] = {
     "namespaces": ("finalizers",),
-    "pods": ("priority", "preemptionPolicy", "priorityClassName"),
+    "pods": ("priority", "preemptionPolicy", "priorityClassName", "serviceAccountName", "serviceAccount"),
     "services": ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"),
 }
 
@@ -56,6 +58,17 @@ class Author:
     subresource: str = ""
     force: bool = False
     unowned: FieldSet = field(default_factory=dict)
+
+
+Scaling = Object | Callable[[Object], Object]
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """A new Scale, and the owners of the object that it is of."""
+
+    scale: Object
+    owners: Raw
 
 
 def take_owners(obj: Object) -> Any:
@@ -93,6 +106,10 @@ class Ownership:
         stated = obj.get("spec") or ()
         return reset_fields(*(("spec", name) for name in names if name not in stated)) if names else {}
 
+    def normal(self, type_: ResourceType, obj: Object) -> Object:
+        """An object of a built-in type as the real server stores it: without what is empty and need not be there."""
+        return as_go_writes(obj, self._own(type_, "").type)
+
     def created(self, type_: ResourceType, obj: Object, given: Any, author: Author) -> Raw | None:
         """The owners of a new object; ``given`` is what it said itself."""
         return self._written(self._writing(type_, author), {}, obj, given)
@@ -125,20 +142,44 @@ class Ownership:
         BadRequest for a ``config`` of another type, Conflict (with a cause per field) for one that would change what
         others own.
         """
-        _check_config(type_, config)
+        _check_config(type_.resource, config)
         writing = self._writing(type_, author)
         bare = _bare(live) if live else {}
         owners = decode_owners(live["metadata"].get(FIELD)) if live else {}
+        obj, after = self._merged(writing, bare, config, owners, author)
+        if author.manager == MANAGER:
+            refresh_annotation(obj, config)
+        return obj, encode_owners(after) or Raw(b"")
+
+    def scaled(self, type_: ResourceType, live: Object, scale: Object, change: Scaling, author: Author) -> Scaled:
+        """What a write of the Scale of ``live`` makes of that Scale, and the owners of ``live`` after it.
+
+        ``change`` is what to make of the Scale, or what to apply to it.
+        """
+        path = replicas_path(type_.scale.spec_replicas if type_.scale else "")
+        author = replace(author, subresource="scale")
+        now = format_time(self._clock.now())
+        writing = Writing(author.manager or _UNKNOWN, SCALE_VERSION, author.subresource, now, scale_version)
+        owners = decode_owners(live["metadata"].get(FIELD))
+        shown = to_scale(owners, path)
+        if callable(change):
+            new = change(scale)
+            after = updated(writing, scale, new, shown) if shown or owners else {}
+        else:
+            new, after = self._merged(writing, scale, change, shown, author)
+        entries = to_object(owners, after, path, type_.resource.api_version) if owners or after else {}
+        return Scaled(new, encode_owners(entries) or Raw(b""))
+
+    def _merged(
+        self, writing: Writing, live: Object, config: Object, owners: Owners, author: Author
+    ) -> tuple[Object, Owners]:
         try:
-            found = self._apply(writing, bare, config, owners, author)
+            found = self._apply(writing, live, config, owners, author)
         except FieldTypeError as fault:
             raise OtherApiError(f"failed to create typed patch object ({_named(config)}): {fault}", code=500) from None
         except ValueError as error:
             raise OtherApiError(f"failed to merge config: {error}", code=500) from None
-        obj = found.object if found.object is not None else copy_json(bare)
-        if author.manager == MANAGER:
-            refresh_annotation(obj, config)
-        return obj, encode_owners(found.owners) or Raw(b"")
+        return found.object if found.object is not None else copy_json(live), found.owners
 
     def _apply(self, writing: Writing, live: Object, config: Object, owners: Owners, author: Author) -> Applied:
         try:
@@ -156,7 +197,7 @@ class Ownership:
         versions = self._versions(type_, author.subresource)
         api_version = type_.resource.api_version
         if author.unowned:
-            own = _own_version(type_, author.subresource)
+            own = self._own(type_, author.subresource)
             versions = {api_version: replace(own, reset=union(own.reset or {}, author.unowned))}.get
         now = format_time(self._clock.now())
         return Writing(author.manager or _UNKNOWN, api_version, author.subresource, now, versions)
@@ -173,6 +214,11 @@ class Ownership:
             return self._known[key]
 
         return version
+
+    def _own(self, type_: ResourceType, subresource: str) -> Version:
+        found = self._versions(type_, subresource)(type_.resource.api_version)
+        assert found is not None, "an object is written in a version that is served"
+        return found
 
     def _version(self, type_: ResourceType, subresource: str, api_version: str) -> Version | None:
         if api_version == type_.resource.api_version:
@@ -218,8 +264,7 @@ def _bare(obj: Object) -> Object:
     return {**obj, "metadata": {name: value for name, value in obj["metadata"].items() if name != FIELD}}
 
 
-def _check_config(type_: ResourceType, config: Object) -> None:
-    resource = type_.resource
+def _check_config(resource: Resource, config: Object) -> None:
     if (config.get("apiVersion"), config.get("kind")) != (resource.api_version, resource.kind):
         raise BadRequest(f"invalid object type: {_gvk(config)}")
     meta = config.get("metadata")

@@ -1,0 +1,41 @@
+"""Objects of built-in kinds as Go writes them: what is empty and need not be there is left out."""
+
+from typing import Any
+
+from kdl_local.apiserver.apply.fieldtypes import DEDUCED, FieldType, MapType
+
+
+def as_go_writes(obj: dict[str, Any], type_: FieldType) -> dict[str, Any]:
+    """``obj`` without nulls, and without empty lists and maps but for required ones. Shares scalars and free-form parts
+    with it.
+    """
+    return _map(obj, type_.map) if type_.map is not None else obj
+
+
+def _map(value: dict[str, Any], type_: MapType) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    fields, element, always = type_.fields, type_.element, type_.always
+    for name, item in value.items():
+        if item is None:
+            continue
+        if isinstance(item, dict):
+            child = fields.get(name, element)
+            if child is not None and child.map is not None and not child.loose:
+                item = _map(item, child.map)
+                if not item and _is_plain(child.map) and name in fields and name not in always:
+                    continue
+        elif isinstance(item, list):
+            child = fields.get(name, element)
+            if not item and name not in always:
+                continue
+            if child is not None and child.list is not None:
+                inner = child.list.element.map
+                if inner is not None and not child.list.element.loose:
+                    item = [_map(entry, inner) if isinstance(entry, dict) else entry for entry in item]
+        result[name] = item
+    return result
+
+
+def _is_plain(type_: MapType) -> bool:
+    """Whether it is a map and no struct; structs are written even if they are empty, where a pointer to one is set."""
+    return not type_.fields and type_.element is not None and type_.element is not DEDUCED
