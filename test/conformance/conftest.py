@@ -106,13 +106,26 @@ def cluster(request: pytest.FixtureRequest, kubeconfig: Path, cache: Path) -> Ku
     return kubectl
 
 
+@pytest.fixture(scope="session")
+def leftovers(kubeconfig: Path, cache: Path) -> Iterator[list[str]]:
+    """Namespaces to delete in the end. A real controller takes so long for each that those of all tests before would
+    stand in the way of the tests that are about deletion."""
+    names: list[str] = []
+    yield names
+    if names:
+        Kubectl(binaries()[0], kubeconfig, "default", cache)("delete", "namespace", *names, "--wait=false")
+
+
 @pytest.fixture
-def kubectl(cluster: Kubectl) -> Iterator[Kubectl]:
+def kubectl(cluster: Kubectl, leftovers: list[str]) -> Iterator[Kubectl]:
     """kubectl in a namespace of its own."""
     namespace = unique("test")
     cluster("create", "namespace", namespace)
     yield Kubectl(cluster.binary, cluster.kubeconfig, namespace, cluster.cache)
-    cluster("delete", "namespace", namespace, "--wait=false")
+    if server_kind() == "local":
+        cluster("delete", "namespace", namespace, "--wait=false")
+    else:
+        leftovers.append(namespace)
 
 
 @pytest.fixture(scope="session")
@@ -130,14 +143,17 @@ async def transport(cluster_config: ClusterConfig) -> AsyncIterator[HttpTranspor
 
 
 @pytest.fixture
-async def api(transport: HttpTransport) -> AsyncIterator[Api]:
+async def api(transport: HttpTransport, leftovers: list[str]) -> AsyncIterator[Api]:
     """Raw requests, with a namespace of the test's own."""
     api = Api(transport, unique("api"))
     await api.ok("POST", "/api/v1/namespaces", {"metadata": {"name": api.namespace}})
     # Pods are refused until their service account is there, which is made by a controller that may not run.
     await api("POST", api.path("serviceaccounts"), {"metadata": {"name": "default"}})
     yield api
-    await api("DELETE", f"/api/v1/namespaces/{api.namespace}")
+    if server_kind() == "local":
+        await api("DELETE", f"/api/v1/namespaces/{api.namespace}")
+    else:
+        leftovers.append(api.namespace)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

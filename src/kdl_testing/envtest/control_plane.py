@@ -62,8 +62,7 @@ class ControlPlane(Cluster):
     """Starts in ``with``, or by ``start``, and stops with everything that it has started.
 
     If this process is killed, the components end too and a temporary directory is removed. ``locate`` finds the
-    binaries by name; the default looks for them in all places that ``kdl_testing.envtest.assets`` knows, but does not
-    download or build any.
+    binaries by name; the default is that of ``kdl_testing.envtest.assets``, without downloading or building any.
     """
 
     def __init__(
@@ -286,7 +285,7 @@ class ControlPlane(Cluster):
 
 
 def _locate(names: Sequence[str]) -> Mapping[str, Path]:
-    # Not at the top: tests that bring their own binaries need none of it.
+    # Not at the top: whoever brings the binaries needs none of it.
     from kdl_testing.envtest.assets import locate
 
-    return locate(names, report=lambda line: None)
+    return locate(names, report=lambda line: None, fetch=False)
