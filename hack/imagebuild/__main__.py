@@ -11,6 +11,7 @@ import click
 from debian import PackageError
 from imagebuild.builder import Builder
 from imagebuild.catalog import DEFAULT, images
+from imagebuild.code import SourcesChangedError
 from imagebuild.layers import BuildError
 from imagebuild.store import Store
 from kdl_testing.envtest.cache import cache_home
@@ -23,11 +24,18 @@ def build(names: Sequence[str], *, fresh: bool = False) -> list[Path]:
     def report(text: str) -> None:
         click.echo(f"{time.monotonic() - started:6.1f}s  {text}", err=True)
 
-    known = images()
-    if unknown := [name for name in names if name not in known]:
-        raise BuildError(f"there is no image {', '.join(unknown)}: there are {', '.join(known)}")
-    builder = Builder(Store(cache_home() / "images"), report, fresh=fresh)
-    return builder.build([known[name] for name in names])
+    store = Store(cache_home() / "images")
+    made: list[Path] = []
+    while not made:
+        known = images()
+        if unknown := [name for name in names if name not in known]:
+            raise BuildError(f"there is no image {', '.join(unknown)}: there are {', '.join(known)}")
+        try:
+            made = Builder(store, report, fresh=fresh).build([known[name] for name in names])
+        except SourcesChangedError as changed:
+            report(str(changed))
+            fresh = False
+    return made
 
 
 @click.group()

@@ -4,69 +4,61 @@ from configparser import ConfigParser
 from dataclasses import replace
 from pathlib import Path
 
-from imagebuild import interpreter, packages, rootfs
+from imagebuild import code as own_code
+from imagebuild import interpreter, rootfs, wheels
 from imagebuild.archive import Settings
 from imagebuild.layers import Image, Layer
+from imagebuild.wheels import Wheels
+from kdl_workloads.api.definitions import KUBERNETES_VERSION
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 REGISTRY = "docker.io/kdl"
 
 PYTHON = ("python3",)
+NATIVE = ("libgomp1", "libstdc++6")
+"""Libraries that wheels expect of every system."""
 TORCH = ("python3-torch",)
-FRAMEWORKS = ("jax==0.10.2", "numpy==2.4.6", "scikit-learn==1.9.1", "xgboost-cpu==3.2.0")
+
+FRAMEWORKS = Wheels(
+    requirements=("jax==0.10.2", "numpy==2.4.6", "scikit-learn==1.9.1", "xgboost-cpu==3.2.0"),
+    imports=("jax", "sklearn.datasets", "xgboost"),
+    drop=("scipy/**/tests", "sklearn/**/tests"),
+)
 """What examples/ train with."""
-NOT_NEEDED = ("scipy/**/tests", "sklearn/**/tests", "jaxlib/mosaic/gpu")
 
 PATH = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 PYTHON_ENVIRONMENT = {**PATH, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
 USER = "65532:65532"
 """``nonroot`` of the root directory."""
 
-PAUSE = "pause"
-BUSYBOX = "busybox"
-OPERATOR = "operator"
-PYTHON_IMAGE = "python"
-PYTORCH = "pytorch"
-
-DEFAULT = (PAUSE, BUSYBOX, OPERATOR, PYTHON_IMAGE)
-"""What is built if no name is given; the other ones are big and rarely wanted."""
+DEFAULT = ("pause", "busybox", "operator", "python")
+"""What is built if no name is given. The image of PyTorch takes a download of 150 MB more."""
 
 
 def images(checkout: Path = CHECKOUT) -> dict[str, Image]:
     """Every image by its name, made from the code of that checkout."""
-    base = Layer(
-        "base",
-        packages.standard_library(rootfs.python(PYTHON)),
-        PYTHON,
-        modules=(rootfs, interpreter),
-    )
+    base = Layer("base", interpreter.standard_library(rootfs.python(PYTHON)), PYTHON, modules=(rootfs,))
     shell = Layer("shell", rootfs.shell, ())
-    requirements = install_requires(checkout)
-    dependencies = _from_index("dependencies", requirements, base)
-    backend = Layer("backend", packages.backend, (), below=(base,), modules=(interpreter,))
-    code = Layer(
-        "code",
-        packages.own(checkout),
-        (packages.sources_digest(checkout),),
-        below=(base, backend),
-        modules=(interpreter,),
-    )
-    frameworks = _from_index("frameworks", FRAMEWORKS, base, dependencies, without=NOT_NEEDED)
-    torch = Layer("torch", rootfs.beside(TORCH), TORCH, below=(base,))
-    training = (base, shell, dependencies, frameworks, code)
+    native = Layer("native", rootfs.beside(NATIVE), NATIVE, below=(base,))
+    torch = Layer("torch", rootfs.beside(TORCH), TORCH, below=(base, native))
+    dependencies = _wheels("dependencies", _dependencies(checkout), base)
+    frameworks = _wheels("frameworks", FRAMEWORKS, base, native, dependencies)
+    code = _code(checkout, base)
+    pause = Layer("pause", rootfs.pause, ())
+    training = (base, shell, native, dependencies, frameworks, code)
     found = [
-        _image(PAUSE, "1", "Holds the namespaces of a pod", (Layer("pause", rootfs.pause, ()),), _PAUSE),
-        _image(BUSYBOX, "1", "A shell and small tools", (shell,), Settings(command=("sh",), environment=PATH)),
-        _image(OPERATOR, "dev", "The operator", (base, dependencies, code), _OPERATOR),
-        _image(PYTHON_IMAGE, "1", "Python with XGBoost and JAX", training, _PYTHON),
-        _image(PYTORCH, "1", "Python with PyTorch", (base, shell, torch), _PYTHON),
+        _image("pause:1", "Holds the namespaces of a pod", (pause,), PAUSE_SETTINGS),
+        _image("busybox:1", "A shell and small tools", (shell,), Settings(command=("sh",), environment=PATH)),
+        _image("operator:dev", "The operator", (base, dependencies, code), OPERATOR_SETTINGS),
+        _image("python:1", "Python with XGBoost, JAX and kdl", training, PYTHON_SETTINGS),
+        _image("pytorch:1", "Python with PyTorch", (base, shell, native, torch), PYTHON_SETTINGS),
     ]
     return {image.name: image for image in found}
 
 
-_PAUSE = Settings(entrypoint=("/busybox", "sleep", "infinity"))
-_PYTHON = Settings(command=("python3",), environment=PYTHON_ENVIRONMENT)
-_OPERATOR = Settings(entrypoint=("/usr/local/bin/kdl", "operator"), environment=PYTHON_ENVIRONMENT, user=USER)
+PAUSE_SETTINGS = Settings(entrypoint=("/busybox", "sleep", "infinity"))
+PYTHON_SETTINGS = Settings(command=("python3",), environment=PYTHON_ENVIRONMENT)
+OPERATOR_SETTINGS = Settings(entrypoint=("/usr/local/bin/kdl", "operator"), environment=PYTHON_ENVIRONMENT, user=USER)
 
 
 def install_requires(checkout: Path) -> tuple[str, ...]:
@@ -76,11 +68,32 @@ def install_requires(checkout: Path) -> tuple[str, ...]:
     return tuple(line.strip() for line in config["options"]["install_requires"].splitlines() if line.strip())
 
 
-def _from_index(name: str, requirements: tuple[str, ...], *below: Layer, without: tuple[str, ...] = ()) -> Layer:
-    recipe = packages.from_index(requirements, without=without)
-    return Layer(name, recipe, (*requirements, "without", *without), below=below, modules=(interpreter,))
+def _dependencies(checkout: Path) -> Wheels:
+    """Without a second copy of the client and the schemas of Kubernetes versions that our code does not ask for, which
+    together are more than the rest."""
+    schemas = "kubernetes_validate/kubernetes-json-schema"
+    return Wheels(
+        requirements=install_requires(checkout),
+        imports=("aiohttp", "kubernetes.client", "kubernetes.config", "kubernetes_validate", "pydantic"),
+        drop=("kubernetes/aio", f"{schemas}/*"),
+        keep=(f"{schemas}/v{KUBERNETES_VERSION}.*",),
+    )
 
 
-def _image(name: str, tag: str, description: str, layers: tuple[Layer, ...], settings: Settings) -> Image:
-    labels = {"org.opencontainers.image.title": f"kdl {name}", "org.opencontainers.image.description": description}
-    return Image(f"{REGISTRY}/{name}", tag, layers, replace(settings, labels=labels))
+def _wheels(name: str, wanted: Wheels, *below: Layer) -> Layer:
+    return Layer(name, wanted.recipe, wanted.inputs, below=below, modules=(interpreter,))
+
+
+def _code(checkout: Path, base: Layer) -> Layer:
+    modules = (interpreter, wheels)
+    backend = Layer("backend", own_code.backend, (), below=(base,), modules=modules)
+    sources = own_code.sources_digest(checkout)
+    return Layer("code", own_code.own(checkout, sources), (sources,), below=(base, backend), modules=modules)
+
+
+def _image(name: str, description: str, layers: tuple[Layer, ...], settings: Settings) -> Image:
+    """``name``: with the tag."""
+    repository, _, tag = name.partition(":")
+    title = {"org.opencontainers.image.title": f"kdl {repository}"}
+    labels = {**title, "org.opencontainers.image.description": description}
+    return Image(f"{REGISTRY}/{repository}", tag, layers, replace(settings, labels=labels))

@@ -6,11 +6,11 @@ requirements) is asked of the Python that will run it, and not of the one that b
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebuild.layers import BuildError
+from imagebuild.layers import Build, BuildError
 
 INVALIDATION = "unchecked-hash"
 """The content of a compiled file then depends on its source alone, and it is used without a look at the source."""
@@ -63,3 +63,15 @@ class Interpreter:
         if len(found) != 1:
             raise BuildError(f"the image has {len(found)} files that are called /{pattern}, and not one")
         return found[0]
+
+
+def standard_library(recipe: Callable[[Build], None]) -> Callable[[Build], None]:
+    """Recipe: what ``recipe`` makes, a root directory with Python, whose standard library is compiled as well."""
+
+    def both(build: Build) -> None:
+        recipe(build)
+        build.report("compiling the standard library")
+        interpreter = Interpreter(build.root)
+        interpreter.compile(build.root, interpreter.standard_library)
+
+    return both
