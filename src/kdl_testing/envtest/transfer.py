@@ -1,5 +1,7 @@
 """Files over HTTP: resumed after a break, given up at once where nobody answers."""
 
+import os
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -109,6 +111,12 @@ async def transfers(limits: Limits, report: Report) -> AsyncIterator[Transfers]:
         yield Transfers(session, limits, report)
 
 
+def _cause(error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or not error.errno:
+        return error.strerror or str(error)
+    return os.strerror(error.errno)
+
+
 @contextmanager
 def _errors(url: str) -> Iterator[None]:
     host = urlsplit(url).netloc
@@ -116,8 +124,10 @@ def _errors(url: str) -> Iterator[None]:
         yield
     except aiohttp.ClientHttpProxyError as error:
         raise UnreachableError(f"{host} cannot be reached: the proxy answers {error.status} {error.message}") from error
+    except aiohttp.ClientConnectorCertificateError as error:
+        raise UnreachableError(f"{host} cannot be trusted: {error.certificate_error}") from error
     except aiohttp.ClientConnectorError as error:
-        raise UnreachableError(f"{host} cannot be reached: {error.os_error.strerror or error}") from error
+        raise UnreachableError(f"{host} cannot be reached: {_cause(error.os_error)}") from error
     except aiohttp.ConnectionTimeoutError as error:
         raise UnreachableError(f"{host} cannot be reached: no connection in time") from error
     except aiohttp.ClientResponseError as error:
