@@ -1,0 +1,5 @@
+"""``python -m realcluster``."""
+
+from realcluster.main import main
+
+main()
