@@ -34,7 +34,7 @@ def _assign_address(store: Store, type_: ResourceType, service: Object) -> None:
     address = service["spec"].get("clusterIP")
     if address and address != HEADLESS and address in taken:
         error = FieldError.invalid("spec.clusterIPs", [address], "provided IP is already allocated")
-        raise invalid_object(type_.gvk, service["metadata"].get("name", ""), [error])
+        raise invalid_object(type_.gvk, _name_of(service), [error])
     try:
         assign_cluster_ip(service, taken)
     except ValueError as error:
@@ -67,6 +67,12 @@ def _check_namespace(store: Store, type_: ResourceType, obj: Object) -> None:
         )
 
 
+def _name_of(obj: Object) -> str:
+    """What a refusal calls an object that may have no name yet."""
+    meta = obj["metadata"]
+    return str(meta.get("name") or meta.get("generateName") or "")
+
+
 def _service_account(pod: Object) -> dict[str, Any]:
     """The account that a pod runs as, under both of its names; it need not exist, for pods get no tokens here."""
     spec = pod.get("spec") or {}
@@ -79,7 +85,7 @@ def _priority(store: Store, type_: ResourceType, pod: Object) -> dict[str, Any]:
     spec = pod.get("spec") or {}
     classes = store.collection(PRIORITY_CLASSES)
     name = spec.get("priorityClassName")
-    pod_name = pod["metadata"].get("name", "")
+    pod_name = _name_of(pod)
     if name:
         entry = classes.get(ObjectKey("", name))
         if entry is None:

@@ -26,9 +26,15 @@ def _age(obj: Object, now: datetime) -> str:
 def _printer(columns: str, cells: Callable[[Object, datetime], list[Any]], wide: str = "") -> Printer:
     """``columns`` and ``wide`` are titles separated by commas, after Name; ``wide`` ones are shown by ``-o wide``."""
     titles = [(title.strip(), 0) for title in columns.split(",")] + [(title.strip(), 1) for title in wide.split(",")]
-    definitions = [Column(title, priority=priority) for title, priority in titles if title]
+    definitions = [_column(title, priority) for title, priority in titles if title]
     name = Column("Name", format="name", description="Name must be unique within a namespace.")
     return Printer((name, *definitions), lambda obj, now: [_name(obj), *cells(obj, now)])
+
+
+def _column(title: str, priority: int) -> Column:
+    """``title`` may end in a colon and the type of the column."""
+    name, _, type_ = title.partition(":")
+    return Column(name, type_ or "string", priority=priority)
 
 
 def _section(obj: Object, name: str) -> Mapping[str, Any]:
@@ -255,7 +261,7 @@ def _created(obj: Object, now: datetime) -> list[Any]:
 
 
 _BINDING = _printer("Role, Age", _binding, "Users, Groups, ServiceAccounts")
-_CREATED = _printer("Created At", _created)
+_CREATED = _printer("Created At:date", _created)
 
 PRINTERS: Mapping[str, Printer] = {
     "pods": PODS,
@@ -272,7 +278,7 @@ PRINTERS: Mapping[str, Printer] = {
     "secrets": _printer(
         "Type, Data, Age", lambda obj, now: [obj.get("type"), len(obj.get("data") or ()), _age(obj, now)]
     ),
-    "serviceaccounts": _printer("Secrets, Age", lambda obj, now: [len(obj.get("secrets") or ()), _age(obj, now)]),
+    "serviceaccounts": _printer("Age", lambda obj, now: [_age(obj, now)]),
     "endpoints": _printer("Endpoints, Age", _endpoints),
     "persistentvolumeclaims": _printer(
         "Status, Volume, Capacity, Access Modes, StorageClass, VolumeAttributesClass, Age", _volume_claim, "VolumeMode"
@@ -292,7 +298,9 @@ PRINTERS: Mapping[str, Printer] = {
         ],
     ),
     "endpointslices.discovery.k8s.io": _printer("AddressType, Ports, Endpoints, Age", _endpoint_slice),
-    "poddisruptionbudgets.policy": _printer("Min Available, Max Unavailable, Allowed Disruptions, Age", _budget),
+    "poddisruptionbudgets.policy": _printer(
+        "Min Available, Max Unavailable, Allowed Disruptions:integer, Age", _budget
+    ),
     "ingresses.networking.k8s.io": _printer("Class, Hosts, Address, Ports, Age", _ingress),
     "horizontalpodautoscalers.autoscaling": _printer(
         "Reference, Targets, MinPods, MaxPods, Replicas, Age", _autoscaler

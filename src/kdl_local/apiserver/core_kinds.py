@@ -25,8 +25,6 @@ def default_namespace(namespace: Object) -> None:
     metadata = namespace.setdefault("metadata", {})
     if metadata.get("name"):
         metadata["labels"] = {**(metadata.get("labels") or {}), "kubernetes.io/metadata.name": metadata["name"]}
-    if "deletionTimestamp" not in metadata:
-        namespace.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
     namespace.setdefault("status", {}).setdefault("phase", "Active")
 
 
@@ -145,7 +143,7 @@ def node_errors(node: Object, old: Object | None) -> list[FieldError]:
     errors: list[FieldError] = []
     seen: set[tuple[Any, Any]] = set()
     for index, taint in enumerate((node.get("spec") or {}).get("taints") or ()):
-        path = f"spec.taints[{index}]"
+        path = f"metadata.taints[{index}]"  # So the real server says.
         for problem in qualified_name(taint.get("key") or ""):
             errors.append(FieldError.invalid(f"{path}.key", taint.get("key") or "", problem))
         if taint.get("effect") not in _TAINT_EFFECTS:

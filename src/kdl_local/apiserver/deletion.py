@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kdl_local.apiserver import crd
+from kdl_local.apiserver.events import CORE_EVENTS
 from kdl_local.apiserver.fields import FieldError, invalid_object
 from kdl_local.apiserver.metadata import FOREGROUND, ORPHAN
 from kdl_local.apiserver.statuses import conflict
@@ -84,7 +85,9 @@ def check_preconditions(type_: ResourceType, obj: Object, options: DeleteOptions
 def mark(type_: ResourceType, old: Object, options: DeleteOptions, now: datetime) -> Object:
     """The object as a delete leaves it, removed or not: finalizers of the policy, and the time of its deletion."""
     meta = dict(old["metadata"])
-    _set_finalizers(meta, options.propagation)
+    if type_.storage_resource != CORE_EVENTS:
+        # Nothing depends on an event.
+        _set_finalizers(meta, options.propagation)
     marked = {**old, "metadata": meta}
     if "deletionTimestamp" in meta:
         _shorten(meta, options)

@@ -7,10 +7,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kdl_local.apiserver.negotiation import negotiate
 from kdl_local.apiserver.types import ResourceType, ResourceTypes
 from kdl_runtime.types import GroupVersionKind
 
 _AGGREGATED_VERSIONS = ("v2",)
+
+_CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 
 _SUBRESOURCE_VERBS = {
     "status": ("get", "patch", "update"),
@@ -75,6 +78,12 @@ def aggregated_version(accept: str) -> str | None:
     return None
 
 
+def check_acceptable(path: str, accept: str) -> None:
+    """NotAcceptable if the client takes nothing but forms of the aggregated document that there are not."""
+    if aggregated_version(accept) is None or path.strip("/") not in ("api", "apis"):
+        negotiate(accept)
+
+
 def content_type(path: str, accept: str = "") -> str:
     """The Content-Type of ``document`` for the same arguments."""
     version = aggregated_version(accept) if path.strip("/") in ("api", "apis") else None
@@ -98,7 +107,7 @@ def _resource_list(types: ResourceTypes, group: str, version: str) -> dict[str, 
         resources.extend(_legacy_subresource(item, name) for name in sorted(item.subresources))
     return {
         "kind": "APIResourceList",
-        "apiVersion": "v1",
+        **({"apiVersion": "v1"} if group else {}),
         "groupVersion": f"{group}/{version}" if group else version,
         "resources": resources,
     }
@@ -110,7 +119,7 @@ def _resource(item: ResourceType) -> dict[str, Any]:
         "singularName": item.singular,
         "namespaced": item.namespaced,
         "kind": item.resource.kind,
-        "verbs": sorted(item.verbs),
+        "verbs": _verbs(item),
         "storageVersionHash": storage_version_hash(item),
     }
     if item.short_names:
@@ -118,6 +127,11 @@ def _resource(item: ResourceType) -> dict[str, Any]:
     if item.categories:
         entry["categories"] = list(item.categories)
     return entry
+
+
+def _verbs(item: ResourceType) -> list[str]:
+    """Sorted; those of custom resources in the order in which the real server gives them."""
+    return [verb for verb in _CUSTOM_VERBS if verb in item.verbs] if item.custom else sorted(item.verbs)
 
 
 def storage_version_hash(item: ResourceType) -> str:
@@ -180,7 +194,7 @@ def _aggregated_resource(item: ResourceType) -> dict[str, Any]:
         "responseKind": _kind(item.gvk),
         "scope": "Namespaced" if item.namespaced else "Cluster",
         "singularResource": item.singular,
-        "verbs": sorted(item.verbs),
+        "verbs": _verbs(item),
     }
     if item.short_names:
         entry["shortNames"] = list(item.short_names)

@@ -63,16 +63,21 @@ CONVERSION = Conversion(
 
 
 def core_event_errors(event: Object, old: Object | None) -> list[FieldError]:
-    involved = event.get("involvedObject") or {}
+    return _namespace_errors(event, event.get("involvedObject") or {})
+
+
+def _namespace_errors(event: Object, involved: Object) -> list[FieldError]:
+    """An event lives in the namespace of its object, or in ``default`` when the object has none.
+
+    One with an ``eventTime``, from a newer client, may live elsewhere, if its object has a namespace.
+    """
+    regarded = involved.get("namespace") or ""
     namespace = (event.get("metadata") or {}).get("namespace") or ""
-    return _namespace_errors(involved.get("namespace") or "", namespace, "involvedObject.namespace")
-
-
-def _namespace_errors(regarded: str, namespace: str, path: str) -> list[FieldError]:
-    """An event lives in the namespace of its object, or in ``default`` when the object has none."""
     if regarded == namespace or (not regarded and namespace in ("default", "kube-system")):
         return []
-    return [FieldError.invalid(path, regarded, "does not match event.namespace")]
+    if regarded and event.get("eventTime"):
+        return []
+    return [FieldError.invalid("involvedObject.namespace", regarded, "does not match event.namespace")]
 
 
 def event_errors(event: Object, old: Object | None) -> list[FieldError]:
@@ -83,9 +88,7 @@ def event_errors(event: Object, old: Object | None) -> list[FieldError]:
             for name in ("regarding", "reason", "note", "reportingController", "reportingInstance", "type", "action")
             if event.get(name) != old.get(name)
         ]
-    regarding = event.get("regarding") or {}
-    namespace = (event.get("metadata") or {}).get("namespace") or ""
-    errors = _namespace_errors(regarding.get("namespace") or "", namespace, "regarding.namespace")
+    errors = _namespace_errors(event, event.get("regarding") or {})
     errors += [
         FieldError.required(name)
         for name in ("eventTime", "reportingController", "reportingInstance", "action", "reason")

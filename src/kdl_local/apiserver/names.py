@@ -20,8 +20,8 @@ DNS_SUBDOMAIN_MAX = 253
 _SUFFIX_ROOM = 5  # of a generated name
 
 
-def _too_long(limit: int) -> str:
-    return f"must be no more than {limit} bytes"
+def _too_long(limit: int, unit: str = "bytes") -> str:
+    return f"must be no more than {limit} {unit}"
 
 
 def _pattern_error(message: str, pattern: str, *examples: str) -> str:
@@ -36,7 +36,7 @@ class _Shape:
     message: str
 
     def errors(self, value: str, prefix: bool) -> list[str]:
-        errors = [] if len(value) <= self.limit else [_too_long(self.limit)]
+        errors = [] if len(value) <= self.limit else [_too_long(self.limit, "characters")]
         return errors if self.pattern.fullmatch(_masked(value, prefix)) else [*errors, self.message]
 
 

@@ -122,11 +122,18 @@ def read_page(store: Store, collection: Collection, selection: Selection, option
         entries = selection.pick(_entries_at(collection, revision, selection.namespace, start))
     if start is not None:
         entries = [entry for entry in entries if entry.key > start]
-    if not options.limit or len(entries) <= options.limit:
-        return Page(entries, revision)
-    page = entries[: options.limit]
+    page = entries[: options.limit] if options.limit else entries
+    if not options.limit or len(page) < options.limit or not _continues(collection, selection, page[-1].key):
+        return Page(page, revision)
     remaining = None if selection.selective else len(entries) - len(page)
     return Page(page, revision, _token(revision, page[-1].key), remaining)
+
+
+def _continues(collection: Collection, selection: Selection, last: ObjectKey) -> bool:
+    """Whether there is anything after a full page, also if the selection will leave it out: nobody has looked yet."""
+    if selection.key is not None:
+        return False
+    return any(entry.key > last for entry in collection.entries(selection.namespace))
 
 
 def _entries_at(collection: Collection, revision: int, namespace: str, start: ObjectKey | None) -> list[Entry]:

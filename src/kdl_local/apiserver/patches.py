@@ -19,7 +19,7 @@ STRATEGIC = "application/strategic-merge-patch+json"
 def read_patch(request: Request, *, custom: bool) -> Callable[[Object], Object]:
     """What the patch makes of an object: a function that returns a fresh one. Applies are not among these patches.
 
-    Custom resources have no strategic merge patch.
+    Custom resources have no strategic merge patch. The body is read only when there is an object to patch.
     """
     media = media_type(request)
     if media not in (MERGE, JSON_PATCH, STRATEGIC) or (media == STRATEGIC and custom):
@@ -27,13 +27,12 @@ def read_patch(request: Request, *, custom: bool) -> Callable[[Object], Object]:
         raise UnsupportedMediaType(
             f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         )
-    patch = decode_json(request.body)
     if media == JSON_PATCH:
         inside = FIELD.encode() in request.body
-        return lambda obj: _object(apply_json_patch(expanded(obj) if inside else obj, patch))
+        return lambda obj: _object(apply_json_patch(expanded(obj) if inside else obj, decode_json(request.body)))
     if media == STRATEGIC:
-        return lambda obj: apply_strategic(obj, patch)
-    return lambda obj: apply_merge(obj, patch)
+        return lambda obj: apply_strategic(obj, decode_json(request.body))
+    return lambda obj: apply_merge(obj, decode_json(request.body))
 
 
 def _object(patched: object) -> Object:

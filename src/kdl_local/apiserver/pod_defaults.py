@@ -1,5 +1,6 @@
 """What the API server fills into a pod (``k8s.io/kubernetes/pkg/apis/core/v1/defaults.go``), in place."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ from kdl_runtime.codec.quantity import canonical_quantity
 
 _CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
 _FILE_MODE = 0o644
+_IMAGE = re.compile(r"[a-zA-Z0-9.-]+(:[0-9]+)?/[a-z0-9._/-]+(:[\w.-]+)?|[a-z0-9._/-]{1,255}(:[\w.-]+)?")
 _TOKEN_SECONDS = 3600
 _QOS_RESOURCES = ("cpu", "memory")
 
@@ -70,7 +72,7 @@ def _default_container(container: dict[str, Any], *, host_network: bool) -> None
 
 def pull_policy(image: str) -> str:
     """Always for an image that is tagged ``latest`` or not at all, IfNotPresent for every other."""
-    if "@" in image:
+    if "@" in image or not _IMAGE.fullmatch(image):
         return "IfNotPresent"
     _, colon, tag = image.rpartition("/")[2].partition(":")
     return "IfNotPresent" if colon and tag != "latest" else "Always"

@@ -29,8 +29,14 @@ def pod_errors(pod: Object, old: Object | None) -> list[FieldError]:
     """A pod whose defaults are filled in."""
     spec = pod.get("spec") or {}
     if old is not None:
-        return [] if spec == old.get("spec") else _update_errors(spec, old.get("spec") or {})
-    return pod_spec_errors(spec, "spec")
+        if spec == old.get("spec"):
+            return []
+        return pod_spec_errors(spec, "spec") + _image_errors(spec) + _update_errors(spec, old.get("spec") or {})
+    errors = pod_spec_errors(spec, "spec")
+    if spec.get("schedulingGates") and spec.get("nodeName"):
+        detail = "cannot be set until all schedulingGates have been cleared"
+        errors.append(FieldError.forbidden("spec.nodeName", detail))
+    return errors
 
 
 def pod_template_errors(template: Object, old: Object | None) -> list[FieldError]:
@@ -56,6 +62,9 @@ def pod_spec_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
     for name in ("nodeName", "serviceAccountName", "priorityClassName"):
         if spec.get(name):
             errors += _invalid(f"{path}.{name}", spec[name], dns_subdomain(spec[name]))
+    if spec.get("dnsPolicy") == "None" and not spec.get("dnsConfig"):
+        detail = "must provide `dnsConfig` when `dnsPolicy` is None"
+        errors.append(FieldError.required(f"{path}.dnsConfig", detail))
     deadline = spec.get("activeDeadlineSeconds")
     if deadline is not None and not 1 <= deadline <= _MAX_DEADLINE:
         detail = f"must be between 1 and {_MAX_DEADLINE}, inclusive"
@@ -79,7 +88,7 @@ def _invalid(path: str, value: Any, problems: Iterable[str]) -> list[FieldError]
 def _one_of(path: str, value: Any, supported: Iterable[str]) -> list[FieldError]:
     if not value:
         return [FieldError.required(path)]
-    return [] if value in supported else [FieldError.not_supported(path, value, sorted(supported))]
+    return [] if value in supported else [FieldError.not_supported(path, value, supported)]
 
 
 def _name_errors(name: str, path: str, seen: set[str]) -> list[FieldError]:
@@ -256,11 +265,17 @@ def _update_errors(spec: Mapping[str, Any], old: Mapping[str, Any]) -> list[Fiel
         errors.append(FieldError.invalid("spec.activeDeadlineSeconds", deadline, detail))
     if _fixed_part(spec, old) != _fixed_part(old, old):
         errors.append(FieldError.forbidden("spec", _UPDATE_DETAIL))
-    for kind in ("containers", "initContainers"):
-        for index, container in enumerate(spec.get(kind) or ()):
-            if not container.get("image"):
-                errors.append(FieldError.required(f"spec.{kind}[{index}].image"))
     return errors
+
+
+def _image_errors(spec: Mapping[str, Any]) -> list[FieldError]:
+    """In an update, missing images are reported by two checks."""
+    return [
+        FieldError.required(f"spec.{kind}[{index}].image")
+        for kind in ("containers", "initContainers")
+        for index, container in enumerate(spec.get(kind) or ())
+        if not container.get("image")
+    ]
 
 
 def _fixed_part(spec: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:

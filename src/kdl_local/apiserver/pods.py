@@ -79,6 +79,6 @@ def eviction(name: str, body: Mapping[str, Any], *, dry_run: bool) -> DeleteOpti
     """How to delete the pod that a ``policy/v1 Eviction`` names; budgets for disruption are not enforced."""
     meta = body.get("metadata") or {}
     if meta.get("name", name) != name:
-        raise BadRequest(f"name in URL does not match name in Eviction object: {name} != {meta['name']}")
+        raise BadRequest("name in URL does not match name in Eviction object")
     options = delete_options(body.get("deleteOptions") or {})
     return replace(options, dry_run=options.dry_run or dry_run)

@@ -11,6 +11,7 @@ from kdl_local.apiserver.apply.owners import same_but_for_times
 from kdl_local.apiserver.apply.writes import FIELD as OWNERS
 from kdl_local.apiserver.apply.writes import Author, Ownership, set_owners, take_owners
 from kdl_local.apiserver.deletion import DeleteOptions
+from kdl_local.apiserver.events import CORE_EVENTS
 from kdl_local.apiserver.fields import FieldError, invalid_object
 from kdl_local.apiserver.identity import Identities
 from kdl_local.apiserver.statuses import Undecodable, already_exists, conflict, forbidden, not_found
@@ -100,11 +101,11 @@ class Registry:
         if meta.get("resourceVersion"):
             raise BadRequest("resourceVersion should not be set on objects to be created")
         collection = self.collection(type_)
-        if not meta.get("name") and meta.get("generateName"):
-            self._generate_name(type_, obj)
         self._drop_unknown(type_, obj, options)
         assigned = self.ownership.assigned(type_, obj)
         admit_create(self.store, type_, obj)
+        if not meta.get("name") and meta.get("generateName"):
+            self._generate_name(type_, obj)
         strategy.prepare_for_create(type_, obj, self._identities.uid(), format_time(self._clock.now()))
         obj = self._complete(type_, obj)
         self._validate(type_, obj, None)
@@ -199,11 +200,12 @@ class Registry:
         marked = deletion.mark(type_, old, options, self._clock.now())
         gone = deletion.goes_now(type_, marked)
         if options.dry_run:
-            return Deletion(stored, gone)
+            return Deletion(Entry(key, type_.to_storage(marked), stored.revision), gone)
         collection = self.collection(type_)
         if gone:
-            # Watchers see what went as it was, unless it had been deleted before.
-            entry = collection.remove(key, type_.to_storage(marked) if "deletionTimestamp" in old["metadata"] else None)
+            # What goes at once is seen as it was; of pods, and of what had been deleted before, one sees how it went.
+            shown = type_.graceful_deletion or "deletionTimestamp" in old["metadata"]
+            entry = collection.remove(key, type_.to_storage(marked) if shown else None)
         elif strategy.unchanged(marked, old):
             return Deletion(stored, removed=False)
         else:
@@ -285,12 +287,18 @@ class Registry:
 
     def _validate(self, type_: ResourceType, new: Object, old: Object | None) -> None:
         errors = metadata.validate(type_, new)
+        if type_.storage_resource == CORE_EVENTS and old is None and type_.schema:
+            # Of events, metadata is looked at last, and only if all else is well.
+            errors = type_.schema.validate(new, None) or errors
+            if errors:
+                raise invalid_object(CORE_EVENTS.gvk, new["metadata"].get("name", ""), errors)
         if old is not None:
             errors += metadata.validate_update(new, old)
         if type_.schema:
             errors += type_.schema.validate(new, old)
         if errors:
-            raise invalid_object(type_.gvk, new["metadata"].get("name", ""), errors)
+            kind = type_.gvk if type_.custom else type_.storage_resource.gvk
+            raise invalid_object(kind, new["metadata"].get("name", ""), errors)
 
     def _notify(self, type_: ResourceType, entry: Entry, gone: bool = False) -> None:
         for observer in self.observers:
@@ -306,7 +314,12 @@ def check_type(type_: ResourceType, obj: Object) -> None:
     """BadRequest unless the object says that it is of this type; an absent kind or version is filled in."""
     resource = type_.resource
     kind, api_version = obj.setdefault("kind", resource.kind), obj.setdefault("apiVersion", resource.api_version)
-    if type_.custom and kind != resource.kind and api_version == resource.api_version:
+    if type_.custom and api_version != resource.api_version:
+        raise BadRequest(
+            f"the API version in the data ({api_version}) does not match the expected API version "
+            f"({resource.api_version})"
+        )
+    if type_.custom and kind != resource.kind:
         error = FieldError.invalid("kind", kind, f"must be {resource.kind}")
         name = str((obj.get("metadata") or {}).get("name", ""))
         raise invalid_object(resource.gvk._replace(kind=str(kind)), name, [error])

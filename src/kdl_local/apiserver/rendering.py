@@ -83,9 +83,9 @@ def refusal(error: ApiError, accept: str) -> Response:
     return rendered
 
 
-def respond(form: Form, text: bytes, status: int = 200, warnings: tuple[str, ...] = ()) -> Response:
+def respond(form: Form, text: bytes, status: int = 200) -> Response:
     """A complete answer from JSON text."""
     if form.yaml:
         document = yaml.safe_dump(decode(text), default_flow_style=False, allow_unicode=True)
-        return Response(status, document.encode(), YAML, warnings=warnings)
-    return Response(status, text, JSON, warnings=warnings)
+        return Response(status, document.encode(), YAML)
+    return Response(status, text, JSON)

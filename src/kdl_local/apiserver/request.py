@@ -31,6 +31,13 @@ class Request:
     body: bytes = b""
     user: str = "system:admin"
     groups: tuple[str, ...] = ("system:masters", "system:authenticated")
+    warnings: list[str] = field(default_factory=list)
+    """What the answer is to warn of, whether it is a success or not."""
+
+    def warn(self, text: str) -> None:
+        """Adds a warning, once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
 
     def param(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""

@@ -109,9 +109,9 @@ class ApiServer:
             response = await self._dispatch(request)
         except ApiError as error:
             response = refusal(error, request.header("accept"))
-        warning = self._deprecation(request.path)
-        if warning:
-            response.warnings = (warning, *response.warnings)
+        if deprecation := self._deprecation(request.path):
+            request.warn(deprecation)
+        response.warnings = tuple(request.warnings)
         if fault.lost:
             if not isinstance(response.body, bytes):
                 await response.body.aclose()
@@ -134,7 +134,10 @@ class ApiServer:
         """The warning that belongs to the version of the type at the path; empty if there is none."""
         route = parse_route(path)
         type_ = self.types.get(route.group, route.version, route.plural) if route else None
-        return type_.deprecation if type_ else ""
+        if route is None or type_ is None:
+            return ""
+        known = not route.subresource or route.subresource in type_.subresources
+        return type_.deprecation if known or type_.custom else ""
 
     def _call(self, call: Call) -> Response:
         verb = _verb(call.request, call.route)
@@ -168,9 +171,10 @@ class ApiServer:
         return Response(201, encode(obj))
 
     def _document(self, request: Request) -> Response:
-        if request.method not in ("GET", "HEAD"):
-            raise method_not_allowed()
         path, accept = request.path.rstrip("/"), request.header("accept")
+        if request.method not in ("GET", "HEAD"):
+            served = path == "/version" or discovery.document(self.types, path) is not None
+            raise method_not_allowed() if served else no_such_path()
         first = path.split("/")[1] if path else ""
         if first in _HEALTH:
             return Response(200, b"ok", TEXT)
@@ -184,6 +188,7 @@ class ApiServer:
         found = discovery.document(self.types, path, accept)
         if found is None:
             raise no_such_path()
+        discovery.check_acceptable(path, accept)
         return Response(200, encode(found), discovery.content_type(path, accept))
 
     def _version(self) -> dict[str, str]:

@@ -19,6 +19,8 @@ _SERVER_FIELDS = (
 )
 # The kubelet registers its node together with the status; for every other type a status is reported later.
 _STATUS_AT_CREATION = frozenset({"nodes"})
+# What is wanted of a class cannot be changed.
+_GENERATION_STAYS = frozenset({"priorityclasses"})
 
 
 def is_namespace(type_: ResourceType) -> bool:
@@ -39,7 +41,7 @@ def prepare_for_create(type_: ResourceType, obj: Object, uid: str, now: str) -> 
     if type_.resource.group_resource == "pods" and (obj.get("spec") or {}).get("schedulingGates"):
         obj["status"] = {"phase": "Pending", "conditions": [_gated(now)]}
     if is_namespace(type_):
-        meta["labels"] = {**(meta.get("labels") or {}), NAMESPACE_NAME_LABEL: meta["name"]}
+        meta["labels"] = {**(meta.get("labels") or {}), NAMESPACE_NAME_LABEL: meta.get("name", "")}
         spec = obj.get("spec") or {}
         finalizers = [*(spec.get("finalizers") or ())]
         if NAMESPACE_FINALIZER not in finalizers:
@@ -83,7 +85,9 @@ def prepare_for_update(type_: ResourceType, new: Object, old: Object, subresourc
 
 def count_generation(type_: ResourceType, new: Object, old: Object, subresource: str) -> None:
     """Counts up if the update changes what is wanted; both objects with their defaults filled in, ``new`` in place."""
-    if type_.has_generation:
+    if type_.resource.plural in _GENERATION_STAYS:
+        new["metadata"]["generation"] = old["metadata"]["generation"]
+    elif type_.has_generation:
         same = subresource == "binding" or same_intent(type_, new, old)
         new["metadata"]["generation"] = old["metadata"].get("generation", 1) + (0 if same else 1)
 

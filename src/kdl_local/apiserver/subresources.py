@@ -72,7 +72,7 @@ class Subresources:
         return respond(form, encode(read_scale(call.type, obj)))
 
     def _write_scale(self, call: Call) -> Response:
-        options, _ = write_options(call, unconditional=True)
+        options = write_options(call, unconditional=True)
         live, change = self._stored(call), self._scaling(call, options)
         scaled = self._registry.ownership.scaled(call.type, live, read_scale(call.type, live), change, options.author)
         entry = self._registry.update(
@@ -91,14 +91,15 @@ class Subresources:
         return read_patch(call.request, custom=False)
 
     def _bind(self, call: Call) -> Response:
+        options = write_options(call, "binding", unconditional=True)
         binding = decode_object(call.request)
-        options = WriteOptions(dry_run=call.dry_run, subresource="binding", unconditional=True)
         now = self._clock.now()
         self._registry.update(call.type, call.key, lambda pod: bound(pod, binding, now), options)
         return Response(201, encode(_SUCCESS))
 
     def _evict(self, call: Call) -> Response:
-        options = eviction(call.route.name, decode_object(call.request), dry_run=call.dry_run)
+        asked = write_options(call)
+        options = eviction(call.route.name, decode_object(call.request), dry_run=asked.dry_run)
         if not options.dry_run:
             now = self._clock.now()
             status = WriteOptions(subresource="status", unconditional=True)

@@ -139,6 +139,8 @@ class ResourceType:
 
     def selects(self, label: str) -> bool:
         """Whether a field selector may name ``label``."""
+        if label == "metadata.namespace" and self.custom and not self.namespaced:
+            return False
         return label in ("metadata.name", "metadata.namespace") or label in self.selectable_fields
 
     def select(self, obj: Mapping[str, Any], label: str) -> str:

@@ -1,6 +1,5 @@
 """The verbs of the API on collections and objects, from a request to a response."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -12,7 +11,7 @@ from kdl_local.apiserver.fields import FieldError, invalid_object
 from kdl_local.apiserver.negotiation import negotiate
 from kdl_local.apiserver.pages import list_options, read_page
 from kdl_local.apiserver.patches import read_patch
-from kdl_local.apiserver.registry import Registry, WriteOptions, check_namespace, check_type, check_uid
+from kdl_local.apiserver.registry import Registry, WriteOptions, check_key, check_namespace, check_type, check_uid
 from kdl_local.apiserver.rendering import View, respond
 from kdl_local.apiserver.request import Request, Response
 from kdl_local.apiserver.routes import Route
@@ -47,38 +46,33 @@ class Call:
     @property
     def dry_run(self) -> bool:
         """Whether ``dryRun=All`` was given; Invalid for any other value."""
+        if errors := self.dry_run_errors:
+            raise self.invalid_options(*errors)
+        return bool(self.request.query.get("dryRun"))
+
+    @property
+    def dry_run_errors(self) -> list[FieldError]:
         values = self.request.query.get("dryRun") or []
-        if set(values) - {"All"}:
-            raise self.invalid_options(FieldError.not_supported("dryRun", values, ("All",)))
-        return bool(values)
+        return [FieldError.not_supported("dryRun", values, ("All",))] if set(values) - {"All"} else []
 
     def invalid_options(self, *errors: FieldError) -> Invalid:
         """The refusal of options of this request."""
         return invalid_object(_META._replace(kind=_OPTIONS[self.request.method]), "", errors)
 
 
-class Warnings(list[str]):
-    """Texts of warnings for the client, each once."""
-
-    def add(self, text: str) -> None:
-        if text not in self:
-            self.append(text)
-
-
-def write_options(call: Call, subresource: str = "", *, unconditional: bool = False) -> tuple[WriteOptions, Warnings]:
+def write_options(call: Call, subresource: str = "", *, unconditional: bool = False) -> WriteOptions:
     """From the query. Unknown fields are warned of unless ``fieldValidation`` says otherwise, as in the real API."""
-    validation = call.request.param("fieldValidation")
+    request, validation = call.request, call.request.param("fieldValidation")
+    errors = [*call.dry_run_errors, *manager_errors(request, applies=media_type(request) == APPLY)]
     if validation not in _VALIDATIONS:
-        raise call.invalid_options(FieldError.not_supported("fieldValidation", validation, _VALIDATIONS))
-    warnings = Warnings()
-    errors = manager_errors(call.request, applies=media_type(call.request) == APPLY)
+        errors.append(FieldError.not_supported("fieldValidation", validation, _VALIDATIONS))
     if errors:
         raise call.invalid_options(*errors)
     manager = manager_of(call.request)
-    options = WriteOptions(call.dry_run, validation or "Warn", subresource, unconditional, warnings.add, manager)
+    options = WriteOptions(call.dry_run, validation or "Warn", subresource, unconditional, request.warn, manager)
     if call.request.flag("force"):
         options = replace(options, force=True)
-    return options, warnings
+    return options
 
 
 class Verbs:
@@ -94,51 +88,57 @@ class Verbs:
 
     def list(self, call: Call) -> Response:
         view, collection = self._view(call), self._registry.collection(call.type)
-        page = read_page(self._registry.store, collection, _selection(call), list_options(call.request))
+        options = list_options(call.request)
+        page = read_page(self._registry.store, collection, _selection(call), options)
         return respond(view.form, view.many(page))
 
     def watch(self, call: Call, fault: WatchFault, timeout: float, bookmark_interval: float) -> Response:
         view = self._view(call, stream=True)
+        for name in ("limit", "timeoutSeconds"):
+            call.request.number(name)
+        selection = _selection(call)
         options = watch_options(call.request, timeout, bookmark_interval)
         collection = self._registry.collection(call.type)
-        stream = WatchStream(self._registry.store, collection, _selection(call), view, options)
+        stream = WatchStream(self._registry.store, collection, selection, view, options)
         return Response(200, stream.lines(fault))
 
     def create(self, call: Call) -> Response:
         view = self._view(call)
         if call.type.namespaced and not call.route.namespace:
             raise method_not_allowed()
-        options, warnings = write_options(call)
+        options = write_options(call)
         obj = _stated(call)
         check_type(call.type, obj)
         check_namespace(call.type, call.route.namespace, obj)
         entry = self._registry.create(call.type, obj, options)
-        return respond(view.form, view.one(entry), 201, tuple(warnings))
+        return respond(view.form, view.one(entry), 201)
 
     def update(self, call: Call, subresource: str = "") -> Response:
         view = self._view(call)
-        options, warnings = write_options(call, subresource)
+        options = write_options(call, subresource)
         obj = _stated(call)
+        check_type(call.type, obj)
+        check_key(call.type, call.key, obj)
         existed = self._registry.collection(call.type).get(call.key) is not None
         entry = self._registry.update(call.type, call.key, lambda _: obj, options)
-        return respond(view.form, view.one(entry), 200 if existed else 201, tuple(warnings))
+        return respond(view.form, view.one(entry), 200 if existed else 201)
 
     def apply(self, call: Call, subresource: str = "") -> Response:
         """A patch of the type of server-side apply."""
         view = self._view(call)
-        options, warnings = write_options(call, subresource)
-        config = read_config(call.request.body, options.field_validation, warnings.add)
+        options = write_options(call, subresource)
+        config = read_config(call.request.body, options.field_validation, options.warn)
         existed = self._registry.collection(call.type).get(call.key) is not None
         options = replace(options, field_validation="Ignore")
         entry = self._registry.apply(call.type, call.key, config, options)
-        return respond(view.form, view.one(entry), 200 if existed else 201, tuple(warnings))
+        return respond(view.form, view.one(entry), 200 if existed else 201)
 
     def patch(self, call: Call, subresource: str = "") -> Response:
         if media_type(call.request) == APPLY:
             return self.apply(call, subresource)
         view = self._view(call)
         change = read_patch(call.request, custom=call.type.custom)
-        options, warnings = write_options(call, subresource, unconditional=True)
+        options = write_options(call, subresource, unconditional=True)
         try:
             entry = self._registry.update(call.type, call.key, lambda old: _same(call, change(old), old), options)
         except Undecodable as error:
@@ -146,7 +146,7 @@ class Verbs:
             text = call.request.body.decode(errors="replace")
             refusal = FieldError.invalid("patch", text, error.why)
             raise invalid_object(GroupVersionKind("", "", ""), "", [refusal]) from None
-        return respond(view.form, view.one(entry), 200, tuple(warnings))
+        return respond(view.form, view.one(entry), 200)
 
     def delete(self, call: Call) -> Response:
         view = self._view(call)
@@ -198,12 +198,15 @@ def _selection(call: Call) -> Selection:
 
 
 def _delete_options(call: Call) -> DeleteOptions:
-    """From the body, or where it has none from the query."""
+    """From the body alone, if there is one, else from the query."""
     request = call.request
-    body: Mapping[str, object] = decode_object(request) if request.body.strip() else {}
-    if not body:
-        grace, policy = request.number("gracePeriodSeconds"), request.param("propagationPolicy")
-        orphan = request.flag("orphanDependents") if "orphanDependents" in request.query else None
-        body = {"gracePeriodSeconds": grace, "propagationPolicy": policy, "orphanDependents": orphan}
-    options = delete_options(body)
-    return replace(options, dry_run=options.dry_run or call.dry_run)
+    if request.body:
+        return delete_options(decode_object(request))
+    return delete_options(
+        {
+            "gracePeriodSeconds": request.number("gracePeriodSeconds"),
+            "propagationPolicy": request.param("propagationPolicy"),
+            "orphanDependents": request.flag("orphanDependents") if "orphanDependents" in request.query else None,
+            "dryRun": request.query.get("dryRun"),
+        }
+    )

@@ -16,7 +16,7 @@ from kdl_local.apiserver.rendering import View
 from kdl_local.apiserver.request import Request
 from kdl_local.apiserver.selection import Selection
 from kdl_local.apiserver.storage import ADDED, DELETED, Change, Collection, Entry, Store
-from kdl_local.apiserver.table import without_columns
+from kdl_local.apiserver.table import partial_metadata, without_columns
 from kdl_local.apiserver.types import Object
 from kdl_runtime.codec.json import encode
 from kdl_runtime.errors import ApiError, Expired
@@ -180,8 +180,10 @@ class WatchStream:
         if self._view.form.shape is Shape.METADATA:
             obj = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta}
         elif self._view.form.shape is Shape.TABLE:
-            table: Object = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta}
-            obj = {**table, "columnDefinitions": None, "rows": [{"cells": None, "object": obj}]}
+            table = self._view.table([], {"resourceVersion": str(revision)})
+            self._tables += 1
+            rows = [{"cells": None, "object": partial_metadata(obj)}]
+            obj = {**(table if self._tables == 1 else without_columns(table)), "rows": rows}
         return _line("BOOKMARK", encode(obj))
 
 

@@ -77,6 +77,37 @@ def _server_error(exchange: Exchange, difference: Difference) -> bool:
     return exchange.real.code == 500 and 400 <= exchange.local.code < 500
 
 
+_STORED = ("endpoints", "endpointslices", "poddisruptionbudgets", "roles", "nodes", "serviceaccounts", "events")
+
+
+def _stored_kind(exchange: Exchange, difference: Difference) -> bool:
+    path = exchange.step.path.split("/")
+    refused = exchange.real.code == 422 and exchange.local.code in (200, 201)
+    return refused and any(plural in path for plural in _STORED) and difference.place == "code"
+
+
+def _pod_warnings(exchange: Exchange, difference: Difference) -> bool:
+    return (
+        difference.place == "warnings"
+        and "/pods" in exchange.step.path
+        and set(difference.local) <= set(difference.real)
+        and not any("unknown field" in text for text in set(difference.real) - set(difference.local))
+    )
+
+
+def _bookmark_row(exchange: Exchange, difference: Difference) -> bool:
+    return difference.place.endswith("rows[0].cells") and difference.local is None
+
+
+def _server_address(exchange: Exchange, difference: Difference) -> bool:
+    return difference.place.startswith("body.serverAddressByClientCIDRs")
+
+
+def _not_served(exchange: Exchange, difference: Difference) -> bool:
+    text = exchange.real.headers.get("content-type", "").startswith("text/plain")
+    return exchange.real.code == exchange.local.code == 404 and text
+
+
 def _cached_revision(exchange: Exchange, difference: Difference) -> bool:
     query = dict(exchange.step.query)
     cached = query.get("resourceVersion") and query.get("resourceVersionMatch") != "Exact"
@@ -121,6 +152,18 @@ ACCEPTED: Sequence[Accepted] = (
         _discovery,
     ),
     Accepted(
+        "server-address",
+        "Discovery names no address of the server",
+        "there is one, which the client has used",
+        _server_address,
+    ),
+    Accepted(
+        "bookmark-cells",
+        "The row of a bookmark in a watch of tables has no cells",
+        "those of the real server are those of an empty object",
+        _bookmark_row,
+    ),
+    Accepted(
         "storage-hashes",
         "The storage version hashes of discovery",
         "they are only compared with one another",
@@ -137,6 +180,25 @@ ACCEPTED: Sequence[Accepted] = (
         "Requests that the real server answers with code 500 get one of the 400s",
         "the fault is the client's",
         _server_error,
+    ),
+    Accepted(
+        "stored-kinds",
+        "Kinds that are only stored (endpoints, budgets, roles, nodes, accounts, events) may hold what makes no sense",
+        "nothing here acts on them",
+        _stored_kind,
+        diverges=True,
+    ),
+    Accepted(
+        "pod-warnings",
+        "Warnings about questionable pods are not given",
+        "none of them is about what is stored",
+        _pod_warnings,
+    ),
+    Accepted(
+        "unknown-paths",
+        "A path below which nothing is served is refused with a Status, not with a line of text",
+        "clients say the same of both",
+        _not_served,
     ),
     Accepted(
         "cached-revision",

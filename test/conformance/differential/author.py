@@ -250,7 +250,7 @@ class Author:
         query: list[tuple[str, str]] = [("labelSelector", self.pick(["seq=fz-l", "seq=fz-l,app=web"]))]
         if self.maybe(0.2):
             query.append(("dryRun", "All"))
-        if self.maybe(0.2):
+        if self.maybe(0.2) and kind.namespaced:
             query.append(("limit", "1"))
         if self.maybe(0.1):
             query.append(("fieldSelector", f"metadata.name={self.name(kind)}"))
@@ -267,7 +267,7 @@ class Author:
         if self.maybe(0.2):
             query.append(("resourceVersionMatch", self.pick(["Exact", "NotOlderThan", "Never"])))
         if self.maybe(0.2):
-            query.append(("limit", self.pick(["1", "2", "500", "x", "-1"])))
+            query.append(("limit", self.pick(["1", "2", "500", "x", "-1"] if namespace and kind.namespaced else ["x"])))
         headers = GET_HEADERS
         if self.maybe(0.25):
             headers = (("Accept", self.pick([TABLE, PARTIAL_LIST, "application/yaml", PARTIAL])),)
@@ -278,8 +278,12 @@ class Author:
     def pages(self) -> None:
         """A list in pages of one or two, up to the third, with writes in between."""
         kind = self.kind()
+        if not kind.namespaced:
+            # Other sequences have objects there, and what follows a page depends on them.
+            self.listing()
+            return
         path = kind.collection("fz-a")
-        query = self.selection(kind, everywhere=not kind.namespaced)
+        query = self.selection(kind, everywhere=False)
         query.append(("limit", self.pick(["1", "2"])))
         self.send(Step("GET", path, tuple(query), GET_HEADERS))
         for _ in range(self.rng.randint(1, 2)):

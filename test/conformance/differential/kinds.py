@@ -339,13 +339,13 @@ KINDS = (
         "v1",
         "Node",
         "nodes",
-        lambda rng: {"spec": rng.choice([{}, {"unschedulable": True}, {"podCIDR": "10.9.0.0/24"}])},
+        lambda rng: {"spec": rng.choice([{}, {"unschedulable": True}])},
         changes=(
             {"spec": {"unschedulable": True}},
             {"spec": {"taints": [{"key": "k", "value": "v", "effect": "NoSchedule"}]}},
             {"metadata": {"labels": {"app": "db"}}},
         ),
-        wrong=({"spec": {"taints": [{"key": "k", "effect": "Never"}]}}, {"spec": {"podCIDR": "10.8.0.0/24"}}),
+        wrong=({"spec": {"taints": [{"key": "k", "effect": "Never"}]}},),
         status=(
             {"status": {"conditions": [{"type": "Ready", "status": "True"}]}},
             {"status": {"capacity": {"cpu": "4", "memory": "8Gi", "pods": "10"}}},

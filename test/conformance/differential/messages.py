@@ -27,6 +27,10 @@ LOOSE = (
     Loose(r"the server rejected our request due to an error in our request", "a JSON patch that does not fit"),
     Loose(r"accepted media types include|Available representations|415: Unsupported", "the list names media types"),
     Loose(r"\n@@ |\n  core.PodSpec", "a difference of two Go structs"),
+    Loose(r"only the following media types are accepted", "the list names media types"),
+    Loose(r"in body must be of type", "types and fields are named as Go's validator sees them"),
+    Loose(r"StorageError: invalid object", "it names keys of etcd"),
+    Loose(r"the object provided is unrecognized", "Go's decoder, with the body"),
     Loose(r"but the requested object is (not )?a list", "it names Go's type"),
 )
 

@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 
 from conformance.differential.side import Answer
-from kdl_runtime.codec.json import DecodeError, decode
+from conformance.differential.steps import Step
+from kdl_runtime.codec.json import DecodeError, decode, encode
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 COMPARED_HEADERS = ("content-type", "retry-after", "allow", "location")
@@ -28,6 +29,16 @@ _AGE = re.compile(r"\d+(?:s|m\d*s?)|<invalid>")
 _WARNING = re.compile(r'299 - "((?:[^"\\]|\\.)*)"')
 _REVISION_TEXT = re.compile(r"((?:resource|Resource) ?[vV]ersion(?: in \w+)?:? \(?|current: |\()(\d+)\b")
 _NODE_PORTS = range(30000, 32768)
+
+
+class _Loader(yaml.SafeLoader):
+    """Leaves times as they are written."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 @dataclass
@@ -53,15 +64,22 @@ class _Names:
         return self.known.setdefault(match[0], f"{self.word}-{len(self.known) + 1}")
 
 
-def normalise(answers: Sequence[Answer]) -> list[Normal | None]:
+def normalise(steps: Sequence[Step], answers: Sequence[Answer]) -> list[Normal | None]:
     """The answers of one server to one sequence; None for requests that were not sent."""
     plain = [None if answer.skipped else _plain(answer) for answer in answers]
-    revisions = sorted({number for answer in plain if answer for number in _object_revisions(_trees(answer))})
+    # What would have been stored has no revision that means anything.
+    real = [answer for step, answer in zip(steps, plain, strict=True) if answer and not _is_dry(step)]
+    revisions = sorted({number for answer in real for number in _object_revisions(_trees(answer))})
     renaming = _Renaming(revisions)
     for answer in plain:
         if answer is not None:
             renaming.apply(answer)
     return plain
+
+
+def _is_dry(step: Step) -> bool:
+    dry = isinstance(step.body, dict) and "dryRun" in encode(step.body).decode()
+    return dry or any(name == "dryRun" for name, _ in step.query)
 
 
 def _plain(answer: Answer) -> Normal:
@@ -86,7 +104,7 @@ def _ends(line: Mapping[str, Any]) -> bool:
 def _decoded(body: bytes, content_type: str) -> Any:
     text = body.decode(errors="replace")
     if content_type.startswith("application/yaml"):
-        return yaml.load(text, Loader=yaml.BaseLoader)
+        return yaml.load(text, Loader=_Loader)
     if not content_type.startswith("application/json"):
         return text
     try:

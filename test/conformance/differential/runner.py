@@ -87,7 +87,7 @@ async def _settle(real: Session, local: Session) -> None:
 
 def _judge(steps: Sequence[Step], real: Session, local: Session) -> Outcome:
     outcome = Outcome(steps)
-    pairs = zip(steps, normalise(real.answers), normalise(local.answers), strict=True)
+    pairs = zip(steps, normalise(steps, real.answers), normalise(steps, local.answers), strict=True)
     outcome.exchanges = [Exchange(step, one, other) if one and other else None for step, one, other in pairs]
     # Events tell what earlier requests did: a watch is judged after them.
     order = sorted(range(len(steps)), key=lambda index: (steps[index].watch, index))

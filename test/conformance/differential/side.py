@@ -122,6 +122,9 @@ class Session:
         if step.method == WAIT:
             return await self._wait(request.path)
         self.side.requests += 1
+        if _may_be_cached(step):
+            # A list without a version waits until caches have caught up with all that was written.
+            await self.side.send("GET", request.path)
         try:
             if step.watch:
                 return await self._watch(request)
@@ -159,6 +162,12 @@ class Session:
 
         self._readers.append(asyncio.create_task(read()))
         return answer
+
+
+def _may_be_cached(step: Step) -> bool:
+    """Whether a server may answer with what it knew a moment ago."""
+    versions = [value for name, value in step.query if name == "resourceVersion"]
+    return step.method == "GET" and (bool(versions) or step.watch)
 
 
 def _patient(request: HttpRequest) -> HttpRequest:

@@ -9,20 +9,13 @@ def texts(errors: list[Any]) -> list[str]:
     return [str(error) for error in errors]
 
 
-def test_a_namespace_is_active_labelled_and_held() -> None:
+def test_a_namespace_is_active_and_labelled() -> None:
     namespace: dict[str, Any] = {"metadata": {"name": "n", "labels": {"a": "b"}}}
     core_kinds.default_namespace(namespace)
     assert namespace == {
         "metadata": {"name": "n", "labels": {"a": "b", "kubernetes.io/metadata.name": "n"}},
-        "spec": {"finalizers": ["kubernetes"]},
         "status": {"phase": "Active"},
     }
-
-
-def test_a_namespace_that_is_being_deleted_gets_no_finalizer_back() -> None:
-    namespace: dict[str, Any] = {"metadata": {"name": "n", "deletionTimestamp": "x"}, "spec": {}}
-    core_kinds.default_namespace(namespace)
-    assert namespace["spec"] == {}
 
 
 def test_plain_data_of_a_secret_is_encoded_and_dropped() -> None:

@@ -54,8 +54,8 @@ def test_a_complete_event_is_accepted() -> None:
         ({"note": "x" * 1025}, 'message: Invalid value: "": can have at most 1024 characters'),
         ({"reason": "x" * 129}, 'reason: Invalid value: "": can have at most 128 characters'),
         (
-            {"regarding": {"kind": "Job", "namespace": "other"}},
-            'regarding.namespace: Invalid value: "other": does not match event.namespace',
+            {"regarding": {"kind": "Job"}},
+            'involvedObject.namespace: Invalid value: "": does not match event.namespace',
         ),
     ],
 )
