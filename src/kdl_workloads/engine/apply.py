@@ -15,7 +15,7 @@ from kdl_runtime.codec.patch import merge_diff
 from kdl_runtime.controller.finalizers import removal_patch
 from kdl_runtime.errors import AlreadyExists, ApiError, Conflict, Invalid, KdlError, NotFound
 from kdl_runtime.resources.registry import PODS, SERVICES
-from kdl_runtime.types import ObjectKey, Resource
+from kdl_runtime.types import ObjectKey, Resource, parse_api_version
 from kdl_workloads.engine.observed import Observed, Workload
 from kdl_workloads.engine.parallel import in_parallel, slow_start
 from kdl_workloads.engine.plan import NORMAL, WARNING, Delete, Note, Plan
@@ -139,10 +139,11 @@ class Applier:
         owner: Object = next((reference for reference in references if reference.get("controller")), {})
         if owner.get("uid") == job.uid:
             return None
-        if (owner.get("kind"), owner.get("name")) == (job.kind, job.name):
+        same_kind = owner.get("kind") == job.kind and _group(owner["apiVersion"]) == _group(job.api_version)
+        if same_kind and owner["name"] == job.name:
             message = f"{resource.kind} {name} of an earlier {job.kind} {job.name} is still there, and is being deleted"
             return Refusal(f"FailedCreate{resource.kind}", message)
-        whose = f"belongs to {owner['kind']} {owner['name']}" if owner else "belongs to no job"
+        whose = f"belongs to {owner['kind']} {owner['name']} of {owner['apiVersion']}" if owner else "belongs to no job"
         way_out = "delete it, or give the job another name"
         return Refusal("NameConflict", f"{resource.kind} {name} exists and {whose}: {way_out}")
 
@@ -193,6 +194,10 @@ def status_patch(workload: Workload, obj: Object, job: Job, status: JobStatus) -
     after = workload.dialect.encode_status(job, status)
     known = {*after, *workload.dialect.encode_status(job, job.status)}
     return merge_diff({name: value for name, value in stored.items() if name in known}, after)
+
+
+def _group(api_version: str) -> str:
+    return parse_api_version(api_version)[0]
 
 
 def _is_accepted(result: Refusal | bool) -> bool:

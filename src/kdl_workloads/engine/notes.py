@@ -44,15 +44,17 @@ def _exits(observed: Observed, replicas: Replicas) -> Iterator[Note]:
 def _transitions(before: JobStatus, after: JobStatus) -> Iterator[Note]:
     for condition in after.conditions:
         old = before.condition(condition.type)
-        if condition.type in TOLD and not _is_same(old, condition):
+        if condition.type in TOLD and _is_news(old, condition):
             yield Note(WARNING if _is_warning(condition) else NORMAL, condition.reason, condition.message)
         elif condition.type is ConditionType.CREATED and old is not None and old.message != condition.message:
             # An explanation was added to the condition, or taken back.
             yield Note(NORMAL, condition.reason, condition.message)
 
 
-def _is_same(old: Condition | None, new: Condition) -> bool:
-    return old is not None and (old.status, old.reason) == (new.status, new.reason)
+def _is_news(old: Condition | None, new: Condition) -> bool:
+    """A condition that is over keeps its reason and its text, which are not true any more; one that was taken back,
+    such as Suspended, has others."""
+    return old is None or old.reason != new.reason or (new.status and not old.status)
 
 
 def _is_warning(condition: Condition) -> bool:

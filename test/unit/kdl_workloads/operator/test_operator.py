@@ -198,6 +198,42 @@ async def test_a_name_that_is_taken_is_told_and_waited_for() -> None:
 
 
 @on_virtual_time
+async def test_a_name_that_the_other_group_has_taken() -> None:
+    """A job of the same kind and name in the other API group is no earlier one of this job: nobody deletes it."""
+    cluster = Cluster()
+    async with cluster.operator() as operator:
+        cluster.direct.create(PYTORCH_JOBS, pytorch_job())
+        await operator.settle()
+        owner = {**cluster.pods()["job-worker-0"]["metadata"]["ownerReferences"][0]}
+        owner |= {"apiVersion": "training.kubedl.io/v1alpha1", "uid": "another"}
+        containers = [{"name": "a", "image": "b"}]
+        metadata = {"name": "twin-worker-0", "namespace": NAMESPACE, "ownerReferences": [owner | {"name": "twin"}]}
+        cluster.direct.create(PODS, {"metadata": metadata, "spec": {"containers": containers}})
+        cluster.direct.create(PYTORCH_JOBS, pytorch_job("twin"))
+        await operator.settle()
+        created = cluster.status(PYTORCH_JOBS, "twin")["conditions"][0]
+        assert "belongs to PyTorchJob twin of training.kubedl.io/v1alpha1" in created["message"]
+        assert "NameConflict" in cluster.events()
+
+
+@on_virtual_time
+async def test_a_restart_is_told_once() -> None:
+    """Not again when it is over, in the words of when it began."""
+    cluster = Cluster()
+    async with cluster.operator() as operator:
+        await operator.run_job()
+        failed = uid(cluster, "job-master-0")
+        cluster.end("job-master-0", 137)
+        await operator.until(lambda: "job-master-0" in cluster.pods() and uid(cluster, "job-master-0") != failed)
+        # From Restarting to the end, without a Running that anybody would have seen.
+        cluster.run("job-master-0")
+        cluster.end("job-master-0")
+        await operator.until(lambda: cluster.conditions(PYTORCH_JOBS)[-1:] == ["Succeeded=True"])
+        await operator.settle()
+        assert cluster.events().count("PyTorchJobRestarting") == 1
+
+
+@on_virtual_time
 async def test_a_job_of_another_manager_is_not_touched() -> None:
     cluster = Cluster(rules=False)
     broken = pytorch_job("b" * 60, managedBy="kueue.x-k8s.io/multikueue")
