@@ -10,7 +10,7 @@ from e2e.cluster import CRDS, DEPLOY, OPERATOR, OPERATOR_NAMESPACE, Cluster
 from e2e.manifests import KINDS, XGBOOST, XGBOOST_KUBEFLOW, Replicas, job
 from e2e.namespace import Namespace
 from e2e.programs import UNTIL_TOLD, Program
-from e2e.waiting import until
+from e2e.waiting import gone, until
 from kdl_runtime.codec import yaml
 from kdl_runtime.codec.json import decode
 
@@ -56,6 +56,23 @@ def test_it_is_ready(cluster: Cluster) -> None:
         dialect = "kubedl" if "kubedl" in kind.api_version else "kubeflow"
         controller = f"{kind.name.lower()}-{dialect}"
         assert operating.total(cluster, "controller_runtime_max_concurrent_reconciles", controller=controller) >= 1
+
+
+def test_it_has_every_right_that_it_needs(cluster: Cluster, namespace: Namespace) -> None:
+    """A job with a replaced pod, that is cleaned up and then goes by itself: no request of the operator is refused."""
+    refused = operating.total(cluster, "rest_client_requests_total", code="403")
+    for number, kind in enumerate((XGBOOST, XGBOOST_KUBEFLOW)):
+        roles = {"Master": Replicas(program=UNTIL_TOLD, restart_policy="ExitCode"), "Worker": Replicas(1, UNTIL_TOLD)}
+        running = namespace.submit(job(kind, f"all-{number}", roles, cleanPodPolicy="All", ttlSecondsAfterFinished=2))
+        master = f"all-{number}-master-0"
+        namespace.until_pod(master)
+        namespace.end(master, 137)
+        until("another pod", lambda name=master: namespace.history.uids(name), lambda uids: len(uids) == 2)
+        namespace.until_pod(master)
+        namespace.end(master)
+        running.until_gone()
+        gone("the pods", running.pods)
+    assert operating.total(cluster, "rest_client_requests_total", code="403") == refused
 
 
 @pytest.mark.real_pods

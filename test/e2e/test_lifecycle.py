@@ -139,7 +139,8 @@ def test_both_groups_share_a_cluster(namespace: Namespace) -> None:
     one = namespace.submit(job(first, "twin", {"Master": Replicas(program=UNTIL_TOLD)}))
     namespace.until_pod("twin-master-0")
     other = namespace.submit(job(second, "twin", {"Master": Replicas(program=ONE_SECOND)}))
-    until("the conflict", other.reasons, lambda found: any("NameConflict" in reason for reason in found))
+    until("the conflict", other.reasons, lambda found: any(reason.startswith("FailedCreate") for reason in found))
+    assert "NameConflict" in other.conditions()["Created"]["message"]
     assert [one.owns(pod) for pod in namespace.pods()] == [True]
     one.delete()
     other.until("Succeeded", seconds=120)
@@ -147,11 +148,11 @@ def test_both_groups_share_a_cluster(namespace: Namespace) -> None:
 
 def test_a_template_that_no_pod_can_have(namespace: Namespace) -> None:
     """What the schema lets pass and the API server refuses ends the job, and says what is wrong."""
-    bad = Replicas(program=ONE_SECOND, pod={"volumes": [{"name": "x", "emptyDir": {}}, {"name": "x", "emptyDir": {}}]})
+    bad = Replicas(program=ONE_SECOND, pod={"hostAliases": [{"ip": "somewhere", "hostnames": ["here"]}]})
     running = namespace.submit(job(XGBOOST, "bad", {"Master": bad}))
     failed = running.until("Failed")
     assert failed["reason"].endswith("FailedValidation")
-    assert "volumes" in failed["message"]
+    assert "hostAliases" in failed["message"]
     assert namespace.history.all() == []
 
 

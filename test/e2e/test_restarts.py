@@ -18,7 +18,6 @@ def test_a_retryable_exit_code_replaces_the_pod(namespace: Namespace, kind: Kind
     first = namespace.until_pod("again-master-0")["metadata"]["uid"]
     namespace.end("again-master-0", 137)
     until("another pod", lambda: namespace.history.uids("again-master-0"), lambda uids: len(uids) == 2)
-    running.until("Restarting")
     namespace.until_pod("again-master-0")
     namespace.end("again-master-0", 0)
     running.until("Succeeded")
@@ -26,6 +25,9 @@ def test_a_retryable_exit_code_replaces_the_pod(namespace: Namespace, kind: Kind
     assert namespace.history.uids("again-master-0")[0] == first
     assert running.replica_status("Master")["restarts"] == 1
     assert running.status()["firstFailure"]["exitCode"] == 137
+    until(
+        "the event", running.reasons, lambda found: [reason.endswith("Restarting") for reason in found].count(True) == 1
+    )
 
 
 @BY_DIALECT
