@@ -75,7 +75,8 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     elif kind == "local":
         yield from _local_cluster(tmp_path_factory.mktemp("state"))
     else:
-        with ControlPlane(ControlPlaneOptions(components=API if kind == "real-api" else FAKE_CLUSTER)) as plane:
+        components = API if kind == "real-api" else FAKE_CLUSTER
+        with ControlPlane(ControlPlaneOptions(components=components, crds=[CRDS])) as plane:
             if kind == "real":
                 plane.create_fake_nodes(1)
             yield plane.kubeconfig

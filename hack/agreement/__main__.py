@@ -1,0 +1,95 @@
+"""The API suite on the local cluster and on a real kube-apiserver, with and without controllers beside it; compared."""
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from agreement.outcomes import Outcomes, compare, describe, read
+from agreement.servers import LOCAL, REAL, REAL_API, TITLES, environment
+from kdl_runtime.errors import KdlError
+
+PROJECT = Path(__file__).parents[2]
+SUITE = PROJECT / "test" / "conformance"
+_NO_TESTS_FAILED = (0, 1)
+"""pytest's exit codes for a run that is complete."""
+
+
+class RunError(Exception):
+    """The suite did not run to its end."""
+
+
+def run(kind: str, reports: Path, options: Sequence[str]) -> Outcomes:
+    """The outcomes on one server; the report of pytest and its output are kept in ``reports``."""
+    report, log = reports / f"{kind}.xml", reports / f"{kind}.log"
+    report.unlink(missing_ok=True)
+    started = time.monotonic()
+    click.echo(f"{TITLES[kind]}: running", nl=False)
+    with environment(kind) as variables, log.open("wb") as output:
+        ready = time.monotonic()
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", str(SUITE), f"--ignore={SUITE / 'differential'}"),
+                *("-q", "-p", "no:cacheprovider", f"--junitxml={report}", "-o", "junit_family=xunit1", *options),
+            ],
+            cwd=PROJECT,
+            env={**os.environ, **variables},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode not in _NO_TESTS_FAILED or not report.exists():
+        raise RunError(f"\nthe suite did not run to its end on {TITLES[kind]}: see {log}")
+    outcomes = read(report.read_text())
+    counts = Counter(outcome.result for outcome in outcomes.values())
+    told = ", ".join(f"{count} {result}" for result, count in counts.items())
+    seconds = f"{ready - started:.1f} s to start, {time.monotonic() - ready:.0f} s to run"
+    click.echo(f"\r{TITLES[kind]}: {len(outcomes)} cases, {told}; {seconds}")
+    return outcomes
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--on",
+    "kinds",
+    type=click.Choice([REAL, REAL_API]),
+    multiple=True,
+    default=[REAL, REAL_API],
+    show_default=True,
+    help="With which real server to compare.",
+)
+@click.option(
+    "--reports",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=PROJECT / "build" / "conformance",
+    help="Where to keep pytest's reports and output.  [default: build/conformance]",
+)
+@click.argument("options", nargs=-1)
+def main(kinds: Sequence[str], reports: Path, options: Sequence[str]) -> None:
+    """Run the API suite on the local cluster and on a real kube-apiserver, and compare.
+
+    OPTIONS are for pytest, after --, such as: -- -n 4 -k watch. Exit codes: 0 all cases have the same result, 1 some do
+    not, 2 a server or the suite could not be run.
+    """
+    reports = reports.absolute()
+    reports.mkdir(parents=True, exist_ok=True)
+    options = options or ("-n", "auto")
+    try:
+        local = run(LOCAL, reports, options)
+        comparisons = {kind: compare(local, run(kind, reports, options)) for kind in kinds}
+    except (KdlError, RunError) as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    for kind, comparison in comparisons.items():
+        for line in describe(comparison, (TITLES[LOCAL], TITLES[kind])):
+            click.echo(line)
+    sys.exit(0 if all(comparison.agrees for comparison in comparisons.values()) else 1)
+
+
+if __name__ == "__main__":
+    main()
