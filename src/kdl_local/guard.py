@@ -23,9 +23,9 @@ _PAUSE_SECONDS = 0.02
 _ROUNDS = 250
 
 
-def marked_processes(mark: str) -> list[int]:
-    """Processes of this user, or of all for root, that carry the mark."""
-    wanted = f"{MARK}={mark}".encode()
+def marked_processes(mark: str, name: str = MARK) -> list[int]:
+    """Processes of this user, or of all for root, that carry the mark in the variable of this name."""
+    wanted = f"{name}={mark}".encode()
     own = os.getpid()
     found = []
     for entry in Path("/proc").iterdir():
@@ -41,26 +41,26 @@ def _environment(process: Path) -> bytes:
         return b""
 
 
-def kill_marked(mark: str) -> bool:
+def kill_marked(mark: str, name: str = MARK) -> bool:
     """Kills until none is left, as a process may be starting another one. False if some would not go."""
     for _ in range(_ROUNDS):
-        processes = marked_processes(mark)
+        processes = marked_processes(mark, name)
         if not processes:
             return True
         for pid in processes:
-            _kill(pid, mark)
+            _kill(pid, f"{name}={mark}".encode())
         time.sleep(_PAUSE_SECONDS)
     return False
 
 
-def _kill(pid: int, mark: str) -> None:
+def _kill(pid: int, variable: bytes) -> None:
     """The descriptor makes sure that it is the process that was looked at, and not one that got its PID since."""
     try:
         descriptor = os.pidfd_open(pid)
     except OSError:
         return
     try:
-        if f"{MARK}={mark}".encode() in _environment(Path("/proc", str(pid))).split(b"\0"):
+        if variable in _environment(Path("/proc", str(pid))).split(b"\0"):
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     except OSError:
         return

@@ -37,6 +37,7 @@ class Command:
         self.on_exit: Callable[[], None] | None = None
         self._exited = asyncio.Event()
         self._code = 0
+        self._unwanted = False
         self._popen = popen
         self._terminal = terminal
         self._outputs = {channel: Descriptor(number) for channel, number in streams.outputs.items()}
@@ -70,6 +71,7 @@ class Command:
     async def close(self) -> None:
         try:
             if not self._exited.is_set():
+                self._unwanted = True
                 self._signal(signal.SIGHUP if self._terminal else signal.SIGTERM)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(GRACE_SECONDS):
@@ -88,8 +90,8 @@ class Command:
         await self._exited.wait()
 
     def _signal(self, number: signal.Signals) -> None:
-        """To the group, as long as its first process is not reaped. What it leaves behind then belongs to the
-        container, like a server that it has started."""
+        """To the group, as long as its first process is not reaped. What a command leaves behind when it ends by itself
+        belongs to the container, like a server that it has started."""
         if not self._exited.is_set():
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._popen.pid, number)
@@ -97,6 +99,8 @@ class Command:
     def _ended(self) -> None:
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
+        if self._unwanted:
+            self._signal(signal.SIGKILL)
         code = self._popen.wait()
         self._code = 128 - code if code < 0 else code
         for output in self._outputs.values():

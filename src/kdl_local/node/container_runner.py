@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kdl_local.apiserver.streams.provider import CommandOptions, StreamError
+from kdl_local.guard import kill_marked
 from kdl_local.node import command as commands
 from kdl_local.node import probes, volumes
 from kdl_local.node.attached import Attached
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 Object = Mapping[str, Any]
 
 LONGEST_MESSAGE = 4096
+COMMAND_MARK = "KDL_LOCAL_COMMAND"
+"""The variable that commands of clients have, and all that they start. It tells runs of containers apart."""
 
 
 class ContainerRunner:
@@ -44,6 +47,7 @@ class ContainerRunner:
         self._pod: Object = {}
         self._address = ""
         self._commands: set[Command] = set()
+        self._commanded = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     # ---- start
@@ -123,12 +127,27 @@ class ContainerRunner:
         process, spec = self.container.process, self._spec
         if process is None or spec is None:
             raise StreamError(f'unable to upgrade connection: container not found ("{self.container.name}")')
-        found = await commands.run(entry_spec(process, spec, options.command, terminal=options.tty), options)
+        entry = entry_spec(process, spec, options.command, terminal=options.tty)
+        entry.env[COMMAND_MARK] = self._mark()
+        self._commanded = True
+        found = await commands.run(entry, options)
         self._commands.add(found)
         found.on_exit = lambda: self._commands.discard(found)
         if process.exited.is_set():
             found.kill()
         return found
+
+    def _mark(self) -> str:
+        """Unique on this machine, which the container's ID is only in its cluster."""
+        return str(self.container.log_path(self.container.run))
+
+    def _end_commands(self) -> None:
+        """Those of clients, and what earlier ones have left running."""
+        for command_ in self._commands:
+            command_.kill()
+        if self._commanded:
+            self._commanded = False
+            kill_marked(self._mark(), COMMAND_MARK)
 
     def attach(self, options: CommandOptions) -> Attached:
         """Lets a client see and feed the container's first process. StreamError if there is none."""
@@ -159,8 +178,7 @@ class ContainerRunner:
         container, policy = self.container, self._node.timings.crash_loop
         for task in self._tasks:
             task.cancel()
-        for command_ in self._commands:
-            command_.kill()
+        self._end_commands()
         ran = (end.finished_at - end.started_at).total_seconds()
         container.failures = 1 if ran >= policy.reset_after else container.failures + 1
         container.ended(end)

@@ -220,7 +220,7 @@ async def run_inside(process: Process, spec: LaunchSpec, argv: list[str]) -> tup
 
 def entry_spec(process: Process, spec: LaunchSpec, argv: Sequence[str], *, terminal: bool = False) -> EntrySpec:
     """A command with the environment and the working directory of the container's own."""
-    env = {**spec.env, "TERM": "xterm"} if terminal else spec.env
+    env = {**spec.env, "TERM": "xterm"} if terminal else dict(spec.env)
     return EntrySpec(process.pid, list(argv), env, spec.work_dir, spec.isolation, spec.parent, terminal)
 
 
