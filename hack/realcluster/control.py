@@ -44,8 +44,8 @@ def ask(layout: Layout, body: Mapping[str, Any], files: Sequence[int] = ()) -> M
             raise ClusterError(
                 f"no cluster named {layout.name} runs: start it with 'hack/cluster up --name {layout.name}'"
             ) from error
-        send(client, Message(body, files))
         try:
+            send(client, Message(body, files))
             answer = receive(client)
         except OSError as error:
             raise ClusterError(f"the cluster {layout.name} has ended: {error}") from error
@@ -58,8 +58,10 @@ def ask(layout: Layout, body: Mapping[str, Any], files: Sequence[int] = ()) -> M
 
 def send(connection: socket.socket, message: Message) -> None:
     data = json.dumps(message.body).encode() + b"\n"
-    sent = socket.send_fds(connection, [data], list(message.files))
-    connection.sendall(data[sent:])
+    sent = socket.send_fds(connection, [data], list(message.files)) if message.files else 0
+    # The other side may have closed when it had everything: even sending nothing fails then.
+    if rest := data[sent:]:
+        connection.sendall(rest)
 
 
 def receive(connection: socket.socket) -> Message | None:
