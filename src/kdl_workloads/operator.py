@@ -1,20 +1,25 @@
 """Wiring: which watches and controllers an operator consists of."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
 import structlog
 
+from kdl_runtime.backoff import BackoffPolicy
 from kdl_runtime.cache.cache import Cache
 from kdl_runtime.cache.event import Event
 from kdl_runtime.cache.informer import Informer
 from kdl_runtime.cache.spec import WatchSpec, projection_only
+from kdl_runtime.client.client import Client
+from kdl_runtime.clock import Clock
 from kdl_runtime.codec.meta import PartialObject
 from kdl_runtime.controller.controller import Controller
 from kdl_runtime.controller.options import ControllerOptions
+from kdl_runtime.errors import ApiError, TransportError
 from kdl_runtime.manager.manager import Manager
+from kdl_runtime.resources.discovery import served_in
 from kdl_runtime.resources.registry import PODS, SERVICES
 from kdl_runtime.types import Resource
 from kdl_workloads.dialects.base import Dialect
@@ -37,31 +42,73 @@ class OperatorOptions:
     """``workloads``: which kinds to run, by the rules of ``frameworks.registry.enabled``. ``namespaces``: only jobs in
     these; empty means all. ``max_concurrent_reconciles``: jobs of one kind that are worked on at the same time; they
     share one process, so more helps only while requests are slow. ``plugins``: kinds by name, None for the built-in
-    ones and those of installed packages."""
+    ones and those of installed packages. ``late_kinds``: run kinds whose CRD comes after the start, too; a few requests
+    an hour while CRDs are missing."""
 
     workloads: str = registry.AUTO
     namespaces: tuple[str, ...] = ()
     max_concurrent_reconciles: int = 8
     plugins: Mapping[str, Framework] | None = None
+    late_kinds: bool = True
 
 
 def build(manager: Manager, options: OperatorOptions, served: Collection[Resource]) -> list[Controller]:
     """Declare the watches, and add one controller per kind and API group to the manager, named
     ``<kind in lower case>-<dialect>``. The manager is ready once every watch has its first list.
 
-    ``served`` is what the API server serves now: a kind whose CRD comes later is run from the next start on.
+    ``served`` is what the API server serves now. A kind whose CRD comes later is run from then on.
     """
     known = registry.frameworks() if options.plugins is None else options.plugins
-    workloads = [
-        Workload(framework, dialect_for(version))
-        for framework, version in registry.enabled(options.workloads, served, known)
-    ]
-    _log_missing(workloads, known)
+    workloads = _workloads(registry.enabled(options.workloads, served, known))
+    everything = {of.resource(version) for of in known.values() for version in of.conventions}
+    selected = _workloads(registry.enabled(options.workloads, everything, known))
+    missing = [workload for workload in selected if workload.resource not in {run.resource for run in workloads}]
     services = Services(manager.client, manager.events, manager.clock, JobMetrics(manager.metrics.registry))
-    controllers = [_controller(manager.cache, workload, services, options) for workload in workloads]
-    for controller in controllers:
-        manager.add(controller)
-    return controllers
+    add = partial(_add_controller, manager, services, options)
+    if missing and options.late_kinds:
+        manager.add(LateKinds(manager.client, manager.clock, missing, add), leader_election=False)
+    return [add(workload) for workload in workloads]
+
+
+class LateKinds:
+    """Runs the kinds whose CRD is installed after the start, or has just been applied and is not served yet.
+
+    What is served in their API groups is asked for after a second, then after growing times up to five minutes, until
+    all are there: a watch on definitions would need a right that the operator has no other use for.
+    """
+
+    name = "late kinds"
+
+    def __init__(
+        self, client: Client, clock: Clock, missing: Collection[Workload], add: Callable[[Workload], object]
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._missing = list(missing)
+        self._add = add
+
+    async def run(self) -> None:
+        kinds = sorted(f"{workload.framework.kind}.{workload.dialect.api_version}" for workload in self._missing)
+        log.info("the CRDs of these kinds are not installed yet: run `kdl crds --install` to run them", kinds=kinds)
+        looks = 0
+        while self._missing:
+            looks += 1
+            await self._clock.sleep(_LOOKS.delay(looks))
+            try:
+                served = await served_in(self._client, (of.dialect.api_version for of in self._missing))
+            except (ApiError, TransportError) as error:
+                log.warning("cannot see which kinds are served", error=str(error))
+                continue
+            come = [workload for workload in self._missing if workload.resource in served]
+            self._missing = [workload for workload in self._missing if workload.resource not in served]
+            for workload in come:
+                log.info(
+                    "the CRD of a kind has come", kind=workload.framework.kind, version=workload.dialect.api_version
+                )
+                self._add(workload)
+
+
+_LOOKS = BackoffPolicy(base=1.0, factor=1.5, cap=300.0)
 
 
 def needs_reconcile(event: Event[JobView]) -> bool:
@@ -78,6 +125,16 @@ def needs_reconcile(event: Event[JobView]) -> bool:
         new.labels,
         new.annotations,
     )
+
+
+def _workloads(pairs: Iterable[tuple[Framework, str]]) -> list[Workload]:
+    return [Workload(framework, dialect_for(version)) for framework, version in pairs]
+
+
+def _add_controller(manager: Manager, services: Services, options: OperatorOptions, workload: Workload) -> Controller:
+    controller = _controller(manager.cache, workload, services, options)
+    manager.add(controller)
+    return controller
 
 
 def _controller(cache: Cache, workload: Workload, services: Services, options: OperatorOptions) -> Controller:
@@ -111,15 +168,3 @@ def _children(cache: Cache, spec: WatchSpec[P], dialect: Dialect, options: Opera
             shrink=projection_only,
         )
     )
-
-
-def _log_missing(workloads: Collection[Workload], known: Mapping[str, Framework]) -> None:
-    run = {(workload.framework.kind, workload.dialect.api_version) for workload in workloads}
-    for kind, framework in known.items():
-        for version in framework.conventions:
-            if (kind, version) not in run:
-                log.info(
-                    "kind is not run", kind=kind, version=version, reason="not selected, or its CRD is not installed"
-                )
-    if not workloads:
-        log.warning("no kind is run: apply the output of `kdl crds`, then restart the operator")

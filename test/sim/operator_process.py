@@ -134,5 +134,5 @@ class OperatorProcess:
 
 
 async def _operate(client: Client, manager: Manager) -> None:
-    build(manager, OperatorOptions(), await served(client))
+    build(manager, OperatorOptions(late_kinds=False), await served(client))
     await manager.start()

@@ -145,6 +145,14 @@ async def served(reader: PathReader) -> frozenset[Resource]:
     return frozenset(item.resource for item in await discover(reader))
 
 
+async def served_in(reader: PathReader, api_versions: Iterable[str]) -> frozenset[Resource]:
+    """The resources that the server serves in some groups and versions (``kubeflow.org/v1``), none for an unknown one:
+    small requests, for who waits for a kind."""
+    paths = [f"/apis/{version}" if "/" in version else f"/api/{version}" for version in sorted(set(api_versions))]
+    lists = await asyncio.gather(*(_resource_list(reader, path) for path in paths))
+    return frozenset(item.resource for part in lists for item in part)
+
+
 class Discovery:
     """Discovery with a memory: the server is asked at the first use, and again when something is not found.
 

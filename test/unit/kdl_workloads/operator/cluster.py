@@ -64,9 +64,9 @@ class Cluster:
             self.direct.create(CRDS, definition if rules else _without_rules(definition))
 
     @asynccontextmanager
-    async def operator(self) -> AsyncIterator["Operator"]:
-        """A new operator, as after a restart."""
-        running = Operator(self)
+    async def operator(self, *, late_kinds: bool = False) -> AsyncIterator["Operator"]:
+        """A new operator, as after a restart. Without ``late_kinds`` it asks for nothing that its jobs do not need."""
+        running = Operator(self, late_kinds=late_kinds)
         task = asyncio.create_task(running.manager.start())
         try:
             await running.manager.wait_started()
@@ -138,13 +138,14 @@ class Cluster:
 
 
 class Operator:
-    def __init__(self, cluster: Cluster, *, build_controllers: bool = True) -> None:
+    def __init__(self, cluster: Cluster, *, build_controllers: bool = True, late_kinds: bool = False) -> None:
         self.cluster = cluster
         self.clock = cluster.clock
         self.transport = DirectTransport(cluster.gateway)
         options = ManagerOptions(metrics_bind_address="0", health_probe_bind_address="0")
         self.manager = Manager(Client(self.transport, self.clock), options, self.clock, random.Random(2))
-        self.controllers = build(self.manager, OperatorOptions(), cluster.served) if build_controllers else []
+        wanted = OperatorOptions(late_kinds=late_kinds)
+        self.controllers = build(self.manager, wanted, cluster.served) if build_controllers else []
 
     async def until(self, holds: Callable[[], bool], seconds: float = 60) -> None:
         """Wait for a condition on virtual time."""

@@ -1,18 +1,30 @@
 """Which events reach a job, which controllers there are, and what is asked about nodes."""
 
+import asyncio
+
 import pytest
 
 from kdl_local.apiserver.request import Request, Response, error_response
 from kdl_runtime.cache.event import Event, EventType
 from kdl_runtime.codec.meta import ObjectMeta, PartialObject
 from kdl_runtime.errors import Forbidden
-from kdl_runtime.resources.registry import NODES
+from kdl_runtime.resources.registry import CRDS, NODES
+from kdl_workloads.crds import crd
 from kdl_workloads.engine.nodes import node_states
 from kdl_workloads.engine.observed import NodeState
 from kdl_workloads.engine.reconciler import job_index
 from kdl_workloads.engine.view import ConditionView, JobView, StatusView
+from kdl_workloads.frameworks.pytorch import PyTorch
+from kdl_workloads.frameworks.registry import frameworks
 from kdl_workloads.operator import OperatorOptions, build, needs_reconcile
-from unit.kdl_workloads.operator.cluster import PYTORCH_JOBS, RESOURCES, Cluster, Operator, on_virtual_time
+from unit.kdl_workloads.operator.cluster import (
+    PYTORCH_JOBS,
+    RESOURCES,
+    XGBOOST_JOBS,
+    Cluster,
+    Operator,
+    on_virtual_time,
+)
 
 BEFORE = ObjectMeta(name="job", uid="u", resource_version="1", generation=1)
 
@@ -87,6 +99,44 @@ async def test_a_kind_without_its_crd_is_not_run() -> None:
     cluster = Cluster(PYTORCH_JOBS)
     async with cluster.operator() as operator:
         assert [controller.name for controller in operator.controllers] == ["pytorchjob-kubeflow"]
+
+
+@on_virtual_time
+async def test_a_kind_is_run_from_when_its_crd_comes() -> None:
+    cluster = Cluster(XGBOOST_JOBS)
+    async with cluster.operator(late_kinds=True) as operator:
+        await asyncio.sleep(60)
+        cluster.direct.create(CRDS, crd(PyTorch(), PYTORCH_JOBS.api_version))
+        await operator.until(lambda: any(of.spec.resource == PYTORCH_JOBS for of in operator.manager.cache.informers))
+        await operator.run_job()
+        assert cluster.conditions(PYTORCH_JOBS) == ["Created=True", "Running=True"]
+
+
+@on_virtual_time
+async def test_kinds_are_waited_for_with_few_requests_and_through_failures() -> None:
+    cluster = Cluster(XGBOOST_JOBS)
+    asked: list[str] = []
+
+    async def handle(request: Request) -> Response:
+        if request.path.startswith("/apis/") and request.path.count("/") == 3:
+            asked.append(request.path)
+            if len(asked) < 4:
+                return error_response(Forbidden("not now"))
+        return await cluster.server.handle(request)
+
+    cluster.gateway.handle = handle
+    async with cluster.operator(late_kinds=True) as operator:
+        await asyncio.sleep(600)
+        assert 20 <= len(asked) <= 60
+        for framework in frameworks().values():
+            for version in framework.conventions:
+                if framework.resource(version) != XGBOOST_JOBS:
+                    cluster.direct.create(CRDS, crd(framework, version))
+        await asyncio.sleep(300)
+        asked.clear()
+        await asyncio.sleep(600)
+        assert asked == [], "nothing is missing any more"
+        assert operator.manager.cache.informers
 
 
 @on_virtual_time
