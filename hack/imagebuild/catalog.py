@@ -18,6 +18,17 @@ PYTHON = ("python3",)
 NATIVE = ("libgomp1", "libstdc++6")
 """Libraries that wheels expect of every system."""
 TORCH = ("python3-torch",)
+TORCH_WITHOUT = (
+    "iso-codes",
+    "libgl1-mesa-dri",
+    "libllvm15",
+    "libtorch-test",
+    "libz3-4",
+    "proj-data",
+    "systemd",
+    "udev",
+)
+"""Torch is linked with OpenCV, and that with all of a desktop's libraries; these are only loaded to draw."""
 
 FRAMEWORKS = Wheels(
     requirements=("jax==0.10.2", "numpy==2.4.6", "scikit-learn==1.9.1", "xgboost-cpu==3.2.0"),
@@ -40,7 +51,9 @@ def images(checkout: Path = CHECKOUT) -> dict[str, Image]:
     base = Layer("base", interpreter.standard_library(rootfs.python(PYTHON)), PYTHON, modules=(rootfs,))
     shell = Layer("shell", rootfs.shell, ())
     native = Layer("native", rootfs.beside(NATIVE), NATIVE, below=(base,))
-    torch = Layer("torch", rootfs.beside(TORCH), TORCH, below=(base, native))
+    torch = Layer(
+        "torch", rootfs.beside(TORCH, TORCH_WITHOUT), (*TORCH, "without", *TORCH_WITHOUT), below=(base, native)
+    )
     dependencies = _wheels("dependencies", _dependencies(checkout), base)
     frameworks = _wheels("frameworks", FRAMEWORKS, base, native, dependencies)
     code = _code(checkout, base)

@@ -15,6 +15,8 @@ from imagebuild.layers import Build, BuildError
 INVALIDATION = "unchecked-hash"
 """The content of a compiled file then depends on its source alone, and it is used without a look at the source."""
 
+DEBIAN_PACKAGES = "usr/lib/python3/dist-packages"
+
 
 @dataclass(frozen=True)
 class Interpreter:
@@ -73,5 +75,16 @@ def standard_library(recipe: Callable[[Build], None]) -> Callable[[Build], None]
         build.report("compiling the standard library")
         interpreter = Interpreter(build.root)
         interpreter.compile(build.root, interpreter.standard_library)
+
+    return both
+
+
+def debian_packages(recipe: Callable[[Build], None]) -> Callable[[Build], None]:
+    """Recipe: what ``recipe`` makes, files of Debian packages, whose Python is compiled as well."""
+
+    def both(build: Build) -> None:
+        recipe(build)
+        build.report("compiling the Python packages")
+        Interpreter(build.below).compile(build.root, DEBIAN_PACKAGES)
 
     return both

@@ -98,14 +98,16 @@ def pause(build: Build) -> None:
     shutil.copy2(package / "usr/bin/busybox", build.root / "busybox")
 
 
-def beside(packages: tuple[str, ...]) -> Callable[[Build], None]:
-    """Recipe: packages with all that they need and that the layers below do not have."""
+def beside(packages: tuple[str, ...], without: tuple[str, ...] = ()) -> Callable[[Build], None]:
+    """Recipe: packages with all that they need and that the layers below do not have. ``without``: what they name but
+    do not need to run."""
 
     def recipe(build: Build) -> None:
         present = {path.name for path in (build.below / RECORDS).iterdir()}
-        files = used(fetch(packages, build.report))
+        left_out = present.union(without)
+        files = [path for path in used(fetch(packages, build.report)) if package_of(path) not in left_out]
         build.report(f"unpacking {len(files)} packages")
-        populate(build.root, [path for path in files if package_of(path) not in present])
+        populate(build.root, files)
         choose(build.root)
 
     return recipe
