@@ -66,9 +66,7 @@ async def create(client: Client, nodes: FakeNodes, timeout: float = READY_SECOND
             return nodes.names
         if asyncio.get_running_loop().time() >= deadline:
             missing = ", ".join(sorted(waiting))
-            raise FakeNodesError(
-                f"not Ready after {timeout:g} s: {missing}. Does kwok run (component kwok), and its log?"
-            )
+            raise FakeNodesError(f"not Ready after {timeout:g} s: {missing}. Does kwok run, and what is in its log?")
         await asyncio.sleep(_POLL_SECONDS)
 
 
