@@ -107,7 +107,7 @@ class Registry:
         if not meta.get("name") and meta.get("generateName"):
             self._generate_name(type_, obj)
         strategy.prepare_for_create(type_, obj, self._identities.uid(), format_time(self._clock.now()))
-        obj = self._complete(type_, obj)
+        obj = self._complete(type_, obj, None)
         self._validate(type_, obj, None)
         key = _key(type_, obj)
         existing = collection.get(key)
@@ -148,7 +148,7 @@ class Registry:
         self._check_versions(type_, new, old, options)
         self._drop_unknown(type_, new, options)
         new = strategy.prepare_for_update(type_, new, old, options.subresource)
-        new = self._complete(type_, new)
+        new = self._complete(type_, new, old)
         strategy.count_generation(type_, new, old, options.subresource)
         # A pod's spec is fixed for everyone but the binding.
         if options.subresource != "binding":
@@ -278,9 +278,9 @@ class Registry:
             for text in texts:
                 options.warn(text)
 
-    def _complete(self, type_: ResourceType, obj: Object) -> Object:
+    def _complete(self, type_: ResourceType, obj: Object, old: Object | None) -> Object:
         if not type_.custom:
-            obj = self.ownership.normal(type_, obj)
+            obj = self.ownership.normal(type_, obj, old)
         if type_.schema:
             type_.schema.default(obj)
         return obj

@@ -19,6 +19,9 @@ ValidationError = msgspec.ValidationError
 encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 """Compact JSON of dicts, lists, scalars, dataclasses and structs."""
 
+canonical: Callable[[Any], bytes] = msgspec.json.Encoder(order="deterministic").encode
+"""As ``encode``, with the keys of every object sorted."""
+
 _decoders: dict[type[Any], Callable[[bytes | Raw], Any]] = {}
 _decode_any = msgspec.json.Decoder().decode
 

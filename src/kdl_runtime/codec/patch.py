@@ -6,6 +6,7 @@ Every function leaves its arguments as they are and returns documents that share
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from kdl_runtime.codec.json import canonical
 from kdl_runtime.errors import BadRequest, Invalid, RequestEntityTooLarge
 
 MAX_JSON_PATCH_OPERATIONS = 10_000
@@ -23,10 +24,19 @@ def copy_json(value: Any) -> Any:
 
 def json_equal(left: Any, right: Any) -> bool:
     """Equality of JSON values: 1 equals 1.0, and unlike in Python neither equals true."""
+    if left is right:
+        return True
+    if isinstance(left, dict | list):
+        # Most values are told apart, or found the same, without looking at each of their parts here.
+        return bool(left == right) and (canonical(left) == canonical(right) or _equal(left, right))
+    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
+
+
+def _equal(left: Any, right: Any) -> bool:
     if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(json_equal(item, right[key]) for key, item in left.items())
+        return left.keys() == right.keys() and all(_equal(item, right[key]) for key, item in left.items())
     if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(json_equal, left, right))
+        return len(left) == len(right) and all(map(_equal, left, right))
     return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
 
 

@@ -28,7 +28,7 @@ class Comparison:
 
 def compare(old: dict[str, Any], new: dict[str, Any], type_: FieldType) -> Comparison:
     """Two objects. ValueError for a list whose elements cannot be told apart by its keys."""
-    changed, removed = _compare(old, new, type_)
+    changed, removed = _NOTHING if same(old, new, type_) else _compare(old, new, type_)
     return Comparison(changed or {}, removed or {})
 
 
@@ -38,8 +38,10 @@ def same(old: Any, new: Any, type_: FieldType) -> bool:
 
 
 def _compare(old: Any, new: Any, type_: FieldType) -> Pair:
-    if old is new or same(old, new, type_):
-        return _NOTHING
+    """Of values that differ."""
+    map_ = type_.map
+    if map_ is not None and isinstance(old, dict) and isinstance(new, dict):
+        return _CHANGED if map_.atomic else _maps(old, new, map_)
     before, after = type_.form(old), type_.form(new)
     found = _of_form(before, old, new, type_)
     return found if before is after else _joined(found, _of_form(after, old, new, type_))
@@ -81,6 +83,8 @@ def _maps(old: dict[str, Any], new: dict[str, Any], type_: MapType) -> Pair:
                 changed[f"f:{name}"] = everything(value, child)
                 continue
             before = always[name]
+        if before == value and (not child.loose or json_equal(before, value)):
+            continue
         below, gone = _compare(before, value, child)
         if below is not None:
             changed[f"f:{name}"] = below
@@ -97,7 +101,7 @@ def _removed_fields(old: dict[str, Any], new: dict[str, Any], type_: MapType, re
         if name in new or child is None:
             continue
         if name in type_.always:
-            _, gone = _compare(value, type_.always[name], child)
+            gone = None if same(value, type_.always[name], child) else _compare(value, type_.always[name], child)[1]
             if gone is not None:
                 removed[f"f:{name}"] = gone
         else:
@@ -126,7 +130,7 @@ def _lists(old: list[Any], new: list[Any], type_: ListType) -> Pair:
             changed[element] = everything(latter[0], type_.element)
         elif not latter:
             removed[element] = everything(former[0], type_.element)
-        else:
+        elif not same(former[0], latter[0], type_.element):
             below, gone = _compare(former[0], latter[0], type_.element)
             if below is not None:
                 changed[element] = below

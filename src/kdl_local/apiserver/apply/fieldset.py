@@ -6,6 +6,7 @@ with nothing below it is in the set as well. The set without members is ``{}``. 
 that they share parts.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ LEAF: FieldSet = {}
 
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 _ESCAPED = str.maketrans(_ESCAPES)
+_UNSAFE = re.compile("[<>&\u2028\u2029]")
 _ORDER = {"f": 0, "k": 1, "v": 2, "i": 3}
 
 
@@ -35,7 +37,8 @@ def key_element(keys: Mapping[str, Any]) -> str:
 
 def _text(value: Any) -> str:
     """JSON as Go writes it, so that sets that clients have built compare equal."""
-    return encode(value).decode().translate(_ESCAPED)
+    text = encode(value).decode()
+    return text.translate(_ESCAPED) if _UNSAFE.search(text) else text
 
 
 def has(fields: FieldSet, path: Path) -> bool:

@@ -5,11 +5,14 @@ from typing import Any
 from kdl_local.apiserver.apply.fieldtypes import DEDUCED, FieldType, MapType
 
 
-def as_go_writes(obj: dict[str, Any], type_: FieldType) -> dict[str, Any]:
+def as_go_writes(obj: dict[str, Any], type_: FieldType, old: dict[str, Any]) -> dict[str, Any]:
     """``obj`` without nulls, and without empty lists and maps but for required ones. Shares scalars and free-form parts
-    with it.
+    with it, and with what it was before, which is as Go writes it, nothing.
     """
-    return _map(obj, type_.map) if type_.map is not None else obj
+    if type_.map is None:
+        return obj
+    same = {name: value for name, value in obj.items() if name in old and value == old[name]}
+    return same | _map({name: value for name, value in obj.items() if name not in same}, type_.map)
 
 
 def _map(value: dict[str, Any], type_: MapType) -> dict[str, Any]:

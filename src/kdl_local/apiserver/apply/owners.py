@@ -1,11 +1,11 @@
 """The entries of ``metadata.managedFields``."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from kdl_local.apiserver.apply.fieldset import FieldSet, normalized, union
-from kdl_runtime.codec.json import Raw, decode, encode
+from kdl_runtime.codec.json import Raw, decode, decoder, encode
 
 APPLY, UPDATE = "Apply", "Update"
 MAX_UPDATE_OWNERS = 10
@@ -32,13 +32,48 @@ class Identity(NamedTuple):
         return self.operation == APPLY
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Owned:
-    """What somebody owns; ``fields`` are those of the version. ``time`` is a ``metav1.Time``, empty where unknown."""
+    """What somebody owns: ``stored`` fields of the version, encoded until somebody asks for them. ``time`` is a
+    ``metav1.Time``, empty where unknown.
+    """
 
-    fields: FieldSet
+    stored: FieldSet | Raw
     api_version: str
     time: str = ""
+
+    @property
+    def fields(self) -> FieldSet:
+        if isinstance(self.stored, Raw):
+            fields: FieldSet = decode(self.stored)
+            self.stored = fields
+        return self.stored
+
+    def may_meet(self, fields: FieldSet) -> bool:
+        """Whether something in a set may be owned; False is certain, and cheap to know."""
+        if isinstance(self.stored, Raw):
+            text = bytes(self.stored)
+            return any(element.encode() in text for element in fields)
+        return not self.stored.keys().isdisjoint(fields)
+
+    def with_fields(self, fields: FieldSet) -> "Owned":
+        """The same with other fields."""
+        return Owned(fields, self.api_version, self.time)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """As it is stored."""
+
+    operation: str
+    apiVersion: str  # noqa: N815 -- the name in JSON
+    fieldsV1: Raw  # noqa: N815 -- the name in JSON
+    manager: str = ""
+    subresource: str = ""
+    time: str = ""
+
+
+_decode_entries = decoder(list[_Entry])
 
 
 Owners = dict[Identity, Owned]
@@ -46,7 +81,12 @@ Owners = dict[Identity, Owned]
 
 def decode_owners(stored: Raw | None) -> Owners:
     """Of a stored object."""
-    return {_identity(entry): _owned(entry, entry.get("fieldsV1") or {}) for entry in decode(stored)} if stored else {}
+    found: Owners = {}
+    for entry in _decode_entries(stored) if stored else ():
+        version = "" if entry.operation == APPLY else entry.apiVersion
+        identity = Identity(entry.manager, entry.operation, version, entry.subresource)
+        found[identity] = Owned(entry.fieldsV1, entry.apiVersion, entry.time)
+    return found
 
 
 def read_owners(given: Any) -> Owners | None:
@@ -83,7 +123,8 @@ def encode_owners(owners: Owners) -> Raw | None:
     """As it is stored; None if there are none. Appliers come first, then the oldest."""
     if not owners:
         return None
-    return Raw(encode([_entry(identity, owned) for identity, owned in sorted(owners.items(), key=_order)]))
+    ordered = sorted(owners.items(), key=_order) if len(owners) > 1 else owners.items()
+    return Raw(encode([_entry(identity, owned) for identity, owned in ordered]))
 
 
 def _order(item: tuple[Identity, Owned]) -> tuple[str, ...]:
@@ -98,7 +139,7 @@ def _entry(identity: Identity, owned: Owned) -> dict[str, Any]:
     entry |= {"operation": identity.operation, "apiVersion": owned.api_version}
     if owned.time:
         entry["time"] = owned.time
-    entry |= {"fieldsType": _FIELDS_TYPE, "fieldsV1": owned.fields}
+    entry |= {"fieldsType": _FIELDS_TYPE, "fieldsV1": owned.stored}
     if identity.subresource:
         entry["subresource"] = identity.subresource
     return entry
@@ -118,10 +159,10 @@ def _timeless(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def capped(owners: Owners) -> Owners:
     """With at most ``MAX_UPDATE_OWNERS`` updaters, as far as they are of one version."""
+    if len(owners) <= MAX_UPDATE_OWNERS:
+        return owners
     updaters = sorted((identity for identity in owners if not identity.applies), key=lambda item: _age(item, owners))
     excess = len(updaters) - MAX_UPDATE_OWNERS
-    if excess <= 0:
-        return owners
     result = dict(owners)
     first: dict[str, Identity] = {}
     for identity in updaters:
@@ -134,7 +175,7 @@ def capped(owners: Owners) -> Owners:
             continue
         if bucket not in result:
             result[bucket] = result.pop(first[owned.api_version])
-        result[bucket] = replace(owned, fields=union(owned.fields, result[bucket].fields))
+        result[bucket] = owned.with_fields(union(owned.fields, result[bucket].fields))
         del result[identity]
         excess -= 1
     return result

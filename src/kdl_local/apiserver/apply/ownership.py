@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from kdl_local.apiserver.apply.comparison import Comparison, compare
@@ -63,7 +64,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """A write: by whom, of which version (a key of ``versions``), and when (a ``metav1.Time``).
+    """A write: by whom, of which version (a key of ``versions``), and when (``now`` gives a ``metav1.Time``).
 
     ``versions`` has None for a version that is not served any more; what was owned in it is forgotten.
     """
@@ -71,7 +72,7 @@ class Writing:
     manager: str
     api_version: str
     subresource: str
-    time: str
+    now: Callable[[], str]
     versions: Callable[[str], Version | None]
 
     @property
@@ -120,7 +121,7 @@ def updated(writing: Writing, old: Object, new: Object, owners: Owners) -> Owner
         identity = Identity(writing.manager, UPDATE, writing.api_version, writing.subresource)
         before = result.get(identity)
         fields = union(own, before.fields) if before else own
-        result[identity] = Owned(fields, writing.api_version, writing.time)
+        result[identity] = Owned(fields, writing.api_version, writing.now())
     return capped(result)
 
 
@@ -135,11 +136,11 @@ def _compared(version: Version, old: Object, new: Object) -> Comparison:
 
 def _without_changes(
     writing: Writing, old: Object, new: Object, owners: Owners, own: Comparison
-) -> tuple[Owners, list[Conflict]]:
+) -> tuple[Owners, dict[Identity, FieldSet]]:
     """The owners of what has not changed, and what was taken from others by changing it."""
     comparisons: dict[str, Comparison] = {writing.api_version: own}
     result: Owners = {}
-    conflicts: list[Conflict] = []
+    taken: dict[Identity, FieldSet] = {}
     for identity, owned in owners.items():
         version = writing.versions(owned.api_version)
         if version is None:
@@ -147,12 +148,16 @@ def _without_changes(
         if owned.api_version not in comparisons:
             comparisons[owned.api_version] = _compared(version, old, new)
         comparison = comparisons[owned.api_version]
-        taken = intersection(owned.fields, comparison.changed)
-        conflicts += [Conflict(identity, owned, path) for path in paths(taken)] if taken else []
-        left = difference(difference(owned.fields, taken), comparison.removed)
+        if not (owned.may_meet(comparison.changed) or owned.may_meet(comparison.removed)):
+            result[identity] = owned
+            continue
+        lost = intersection(owned.fields, comparison.changed)
+        if lost:
+            taken[identity] = lost
+        left = difference(difference(owned.fields, lost), comparison.removed)
         if left:
-            result[identity] = owned if left is owned.fields else replace(owned, fields=left)
-    return result, conflicts
+            result[identity] = owned if left is owned.fields else owned.with_fields(left)
+    return result, taken
 
 
 def strip(fields: FieldSet) -> FieldSet:
@@ -173,8 +178,8 @@ def _reconciled(writing: Writing, owners: Owners) -> Owners:
         version = writing.versions(owned.api_version)
         if version is None:
             continue
-        fields = owned.fields if version.fixed else reconciled(owned.fields, version.type)
-        result[identity] = owned if fields is owned.fields else replace(owned, fields=fields)
+        fields = owned.stored if version.fixed else reconciled(owned.fields, version.type)
+        result[identity] = owned if fields is owned.stored else Owned(fields, owned.api_version, owned.time)
     return result
 
 
@@ -210,13 +215,15 @@ def applied(writing: Writing, live: Object, config: Object, owners: Owners, *, f
     if last is not None and last.fields:
         result = _pruned(writing, result, claims, last)
     others = {key: owned for key, owned in owners.items() if key != identity}
-    after, conflicts = _without_changes(writing, live, result, others, _compared(version, live, result))
-    if conflicts and not force:
-        raise ConflictsError(conflicts)
+    after, taken = _without_changes(writing, live, result, others, _compared(version, live, result))
+    if taken and not force:
+        raise ConflictsError(
+            [Conflict(identity, others[identity], path) for identity, lost in taken.items() for path in paths(lost)]
+        )
     same = json_equal(live, result)
     own = strip(claimed)
     if own:
-        time = claims[identity].time if same else writing.time
+        time = claims[identity].time if same else writing.now()
         after[identity] = Owned(own, writing.api_version, time)
     return Applied(None if same else result, after)
 
@@ -252,6 +259,7 @@ def _pruned(writing: Writing, merged: Object, claims: Mapping[Identity, Owned], 
     return result
 
 
+@lru_cache
 def reset_fields(*fields: Path) -> FieldSet:
     """The set of the fields that a subresource does not write."""
     return of_paths([tuple(f"f:{name}" for name in field) for field in fields])

@@ -1,7 +1,5 @@
 """Owners of the replica count, as the scale subresource shows and changes them (``managedfields/scalehandler.go``)."""
 
-from dataclasses import replace
-
 from kdl_local.apiserver.apply.builtin_types import builtin_type
 from kdl_local.apiserver.apply.fieldset import Path, difference, has, of_paths
 from kdl_local.apiserver.apply.owners import Identity, Owned, Owners
@@ -45,7 +43,7 @@ def to_object(owners: Owners, scale: Owners, path: Path, api_version: str) -> Ow
         if waiting.pop(identity._replace(api_version=version), None) is not None:
             result[identity] = owned
         elif left := difference(owned.fields, fields):
-            result[identity] = replace(owned, fields=left)
+            result[identity] = owned.with_fields(left)
     for identity in waiting:
         version = "" if identity.applies else api_version
         key = Identity(identity.manager, identity.operation, version, identity.subresource)

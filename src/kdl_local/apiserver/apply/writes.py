@@ -6,6 +6,7 @@ copied nowhere.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import Any
 
 from kdl_local.apiserver.apply.builtin_types import builtin_type
@@ -97,7 +98,7 @@ class Ownership:
     def __init__(self, types: ResourceTypes, clock: Clock) -> None:
         self._types = types
         self._clock = clock
-        self._known: dict[tuple[GroupVersionKind, str, str], Version | None] = {}
+        self._known: dict[tuple[GroupVersionKind, str], Callable[[str], Version | None]] = {}
         self._revision = -1
 
     def assigned(self, type_: ResourceType, obj: Object) -> FieldSet:
@@ -106,9 +107,9 @@ class Ownership:
         stated = obj.get("spec") or ()
         return reset_fields(*(("spec", name) for name in names if name not in stated)) if names else {}
 
-    def normal(self, type_: ResourceType, obj: Object) -> Object:
+    def normal(self, type_: ResourceType, obj: Object, old: Object | None) -> Object:
         """An object of a built-in type as the real server stores it: without what is empty and need not be there."""
-        return as_go_writes(obj, self._own(type_, "").type)
+        return as_go_writes(obj, self._own(type_, "").type, old or {})
 
     def created(self, type_: ResourceType, obj: Object, given: Any, author: Author) -> Raw | None:
         """The owners of a new object; ``given`` is what it said itself."""
@@ -158,8 +159,7 @@ class Ownership:
         """
         path = replicas_path(type_.scale.spec_replicas if type_.scale else "")
         author = replace(author, subresource="scale")
-        now = format_time(self._clock.now())
-        writing = Writing(author.manager or _UNKNOWN, SCALE_VERSION, author.subresource, now, scale_version)
+        writing = Writing(author.manager or _UNKNOWN, SCALE_VERSION, author.subresource, self._now, scale_version)
         owners = decode_owners(live["metadata"].get(FIELD))
         shown = to_scale(owners, path)
         if callable(change):
@@ -199,21 +199,20 @@ class Ownership:
         if author.unowned:
             own = self._own(type_, author.subresource)
             versions = {api_version: replace(own, reset=union(own.reset or {}, author.unowned))}.get
-        now = format_time(self._clock.now())
-        return Writing(author.manager or _UNKNOWN, api_version, author.subresource, now, versions)
+        return Writing(author.manager or _UNKNOWN, api_version, author.subresource, self._now, versions)
+
+    def _now(self) -> str:
+        return format_time(self._clock.now())
 
     def _versions(self, type_: ResourceType, subresource: str) -> Callable[[str], Version | None]:
         if self._revision != self._types.revision:
             self._revision = self._types.revision
             self._known.clear()
-
-        def version(api_version: str) -> Version | None:
-            key = (type_.gvk, subresource, api_version)
-            if key not in self._known:
-                self._known[key] = self._version(type_, subresource, api_version)
-            return self._known[key]
-
-        return version
+        key = (type_.gvk, subresource)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = cache(partial(self._version, type_, subresource))
+        return found
 
     def _own(self, type_: ResourceType, subresource: str) -> Version:
         found = self._versions(type_, subresource)(type_.resource.api_version)
