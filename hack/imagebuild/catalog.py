@@ -18,16 +18,7 @@ PYTHON = ("python3",)
 NATIVE = ("libgomp1", "libstdc++6")
 """Libraries that wheels expect of every system."""
 TORCH = ("python3-torch",)
-TORCH_WITHOUT = (
-    "iso-codes",
-    "libgl1-mesa-dri",
-    "libllvm15",
-    "libtorch-test",
-    "libz3-4",
-    "proj-data",
-    "systemd",
-    "udev",
-)
+DESKTOP = ("iso-codes", "libgl1-mesa-dri", "libllvm15", "libtorch-test", "libz3-4", "proj-data", "systemd", "udev")
 """Torch is linked with OpenCV, and that with all of a desktop's libraries; these are only loaded to draw."""
 
 FRAMEWORKS = Wheels(
@@ -51,9 +42,8 @@ def images(checkout: Path = CHECKOUT) -> dict[str, Image]:
     base = Layer("base", interpreter.standard_library(rootfs.python(PYTHON)), PYTHON, modules=(rootfs,))
     shell = Layer("shell", rootfs.shell, ())
     native = Layer("native", rootfs.beside(NATIVE), NATIVE, below=(base,))
-    torch = Layer(
-        "torch", rootfs.beside(TORCH, TORCH_WITHOUT), (*TORCH, "without", *TORCH_WITHOUT), below=(base, native)
-    )
+    torch_recipe = interpreter.debian_packages(rootfs.beside(TORCH, DESKTOP))
+    torch = Layer("torch", torch_recipe, (*TORCH, "without", *DESKTOP), below=(base, native), modules=(rootfs,))
     dependencies = _wheels("dependencies", _dependencies(checkout), base)
     frameworks = _wheels("frameworks", FRAMEWORKS, base, native, dependencies)
     code = _code(checkout, base)
