@@ -176,10 +176,11 @@ def machine_assets(
 ) -> Assets:
     """As the environment says."""
     given = environment.get(ASSETS_VARIABLE)
-    home = cache_home()
+    # Absolute, since programs are started from here that run in other directories.
+    home = cache_home().absolute()
     store = BinaryStore(home / "binaries", platform())
     sources = (Download(), GoBuild(machine_toolchain(home / "go")))
-    return Assets(Path(given) if given else None, store, sources)
+    return Assets(Path(given).absolute() if given else None, store, sources)
 
 
 def version_of(binary: Path) -> tuple[str, str]:

@@ -246,6 +246,16 @@ def test_the_command_prints_paths_for_scripts(known: Path) -> None:
     assert (result.exit_code, result.stdout) == (0, f"{known / 'kubelet'}\n{known / 'etcd'}\n")
 
 
+def test_paths_are_absolute(known: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(known.parent)
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", known.name)
+    monkeypatch.setenv("KDL_CACHE_HOME", "cache")
+
+    found = assets.machine_assets()
+
+    assert (found.given, found.store.root) == (known, known.parent / "cache" / "binaries")
+
+
 def test_the_command_prints_a_table_of_all(known: Path) -> None:
     result = CliRunner().invoke(assets.main, [])
 
