@@ -75,6 +75,7 @@ def _core_types() -> list[ResourceType]:
             "svc",
             categories=("all",),
             subresources=_STATUS,
+            create_on_update=True,
             selectable_fields=_same("spec.clusterIP", "spec.type"),
             name_errors=dns_1035_label,
         ),

@@ -289,7 +289,7 @@ PRINTERS: Mapping[str, Printer] = {
         "Holder, Age", lambda obj, now: [_section(obj, "spec").get("holderIdentity") or "", _age(obj, now)]
     ),
     "priorityclasses.scheduling.k8s.io": _printer(
-        "Value, Global-Default, Age, PreemptionPolicy",
+        "Value:integer, Global-Default:boolean, Age, PreemptionPolicy",
         lambda obj, now: [
             obj.get("value") or 0,
             bool(obj.get("globalDefault")),

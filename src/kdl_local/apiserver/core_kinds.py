@@ -11,6 +11,7 @@ from kdl_local.apiserver.types import Object
 
 _MAX_DATA_BYTES = 1024 * 1024
 _HIGHEST_USER_PRIORITY = 1_000_000_000
+_PREEMPTION = ("PreemptLowerPriority", "Never")
 _TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _DOCKER_CONFIG = "kubernetes.io/dockerconfigjson"
 _REQUIRED_KEYS = {
@@ -104,7 +105,13 @@ def default_priority_class(item: Object) -> None:
 
 def priority_class_errors(item: Object, old: Object | None) -> list[FieldError]:
     errors: list[FieldError] = []
-    name, value = item["metadata"].get("name", ""), item.get("value", 0)
+    name, value, policy = item["metadata"].get("name", ""), item.get("value", 0), item.get("preemptionPolicy")
+    if old is not None:
+        if value != old.get("value", 0):
+            errors.append(FieldError.forbidden("value", "may not be changed in an update."))
+        if policy != old.get("preemptionPolicy"):
+            errors.append(FieldError.invalid("preemptionPolicy", policy, "field is immutable"))
+        return errors
     system = name in ("system-cluster-critical", "system-node-critical")
     if name.startswith("system-") and not system:
         detail = "priority class names with 'system-' prefix are reserved for system use only"
@@ -114,9 +121,8 @@ def priority_class_errors(item: Object, old: Object | None) -> list[FieldError]:
     if value > _HIGHEST_USER_PRIORITY and not system:
         detail = f"maximum allowed value of a user defined priority is {_HIGHEST_USER_PRIORITY}"
         errors.append(FieldError.forbidden("value", detail))
-    for field in ("value", "preemptionPolicy"):
-        if old is not None and item.get(field) != old.get(field):
-            errors.append(FieldError.invalid(field, item.get(field), "field is immutable"))
+    if policy and policy not in _PREEMPTION:
+        errors.append(FieldError.not_supported("preemptionPolicy", policy, _PREEMPTION))
     return errors
 
 

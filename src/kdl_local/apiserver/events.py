@@ -103,5 +103,5 @@ def event_errors(event: Object, old: Object | None) -> list[FieldError]:
     if len(event.get("note") or "") > _NOTE_MAX:
         errors.append(FieldError.invalid("message", "", f"can have at most {_NOTE_MAX} characters"))
     if event.get("type") not in ("Normal", "Warning"):
-        errors.append(FieldError.invalid("type", event.get("type") or "", "has invalid value"))
+        errors.append(FieldError.invalid("type", "", f"has invalid value: {event.get('type') or ''}"))
     return errors

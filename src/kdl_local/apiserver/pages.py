@@ -82,7 +82,7 @@ def _match_errors(options: ListOptions) -> list[FieldError]:
     if match not in (NOT_OLDER_THAN, EXACT):
         errors.append(FieldError.not_supported(field, match, (EXACT, NOT_OLDER_THAN, "")))
     if match == EXACT and version == "0":
-        errors.append(FieldError.forbidden(field, f'{field} "{EXACT}" is forbidden for resourceVersion "0"'))
+        errors.append(FieldError.forbidden(field, f'{field} "exact" is forbidden for resourceVersion "0"'))
     return errors
 
 

@@ -1,6 +1,7 @@
 """PATCH bodies by content type."""
 
 from collections.abc import Callable
+from typing import Any
 
 from kdl_local.apiserver.apply.request import APPLY
 from kdl_local.apiserver.apply.writes import FIELD, expanded
@@ -9,7 +10,7 @@ from kdl_local.apiserver.request import Request
 from kdl_local.apiserver.strategic import apply_strategic
 from kdl_local.apiserver.types import Object
 from kdl_runtime.codec.patch import apply_json_patch, apply_merge
-from kdl_runtime.errors import BadRequest, UnsupportedMediaType
+from kdl_runtime.errors import BadRequest, Invalid, UnsupportedMediaType
 
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -29,13 +30,20 @@ def read_patch(request: Request, *, custom: bool) -> Callable[[Object], Object]:
         )
     if media == JSON_PATCH:
         inside = FIELD.encode() in request.body
-        return lambda obj: _object(apply_json_patch(expanded(obj) if inside else obj, decode_json(request.body)))
+        return lambda obj: _patched(expanded(obj) if inside else obj, decode_json(request.body))
     if media == STRATEGIC:
         return lambda obj: apply_strategic(obj, decode_json(request.body))
     return lambda obj: apply_merge(obj, decode_json(request.body))
 
 
-def _object(patched: object) -> Object:
+def _patched(obj: Object, operations: Any) -> Object:
+    """A patch of null does nothing. Operations that there are not are as good as those that fail."""
+    try:
+        patched = apply_json_patch(obj, [] if operations is None else operations)
+    except BadRequest as error:
+        if isinstance(operations, list):
+            raise Invalid(error.message) from None
+        raise
     if not isinstance(patched, dict):
         raise BadRequest("the JSON patch leaves something that is not an object")
     return patched

@@ -31,7 +31,7 @@ def pod_errors(pod: Object, old: Object | None) -> list[FieldError]:
     if old is not None:
         if spec == old.get("spec"):
             return []
-        return pod_spec_errors(spec, "spec") + _image_errors(spec) + _update_errors(spec, old.get("spec") or {})
+        return pod_spec_errors(spec, "spec") + _update_errors(spec, old.get("spec") or {})
     errors = pod_spec_errors(spec, "spec")
     if spec.get("schedulingGates") and spec.get("nodeName"):
         detail = "cannot be set until all schedulingGates have been cleared"
@@ -263,32 +263,24 @@ def _update_errors(spec: Mapping[str, Any], old: Mapping[str, Any]) -> list[Fiel
             else f"must be less than or equal to previous value {previous}"
         )
         errors.append(FieldError.invalid("spec.activeDeadlineSeconds", deadline, detail))
+    known = {gate.get("name") for gate in old.get("schedulingGates") or ()}
+    for gate in spec.get("schedulingGates") or ():
+        if gate.get("name") not in known:
+            detail = f"only deletion is allowed, but found new scheduling gate '{gate.get('name')}'"
+            errors.append(FieldError.forbidden("spec.schedulingGates", detail))
     if _fixed_part(spec, old) != _fixed_part(old, old):
         errors.append(FieldError.forbidden("spec", _UPDATE_DETAIL))
     return errors
 
 
-def _image_errors(spec: Mapping[str, Any]) -> list[FieldError]:
-    """In an update, missing images are reported by two checks."""
-    return [
-        FieldError.required(f"spec.{kind}[{index}].image")
-        for kind in ("containers", "initContainers")
-        for index, container in enumerate(spec.get(kind) or ())
-        if not container.get("image")
-    ]
-
-
 def _fixed_part(spec: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a spec that never change. A node may be given to a pod that has none, which is what binding does;
-    gates may be taken away; a negative grace period may become 1."""
+    """The fields of a spec that never change. Gates may be taken away; a negative grace period may become 1."""
     fixed = copy.deepcopy(dict(spec))
     for kind in ("containers", "initContainers"):
         for container in fixed.get(kind) or ():
             container.pop("image", None)
     for name in ("activeDeadlineSeconds", "tolerations"):
         fixed.pop(name, None)
-    if not old.get("nodeName"):
-        fixed.pop("nodeName", None)
     gates = {gate.get("name") for gate in old.get("schedulingGates") or ()}
     if {gate.get("name") for gate in fixed.get("schedulingGates") or ()} <= gates:
         fixed.pop("schedulingGates", None)

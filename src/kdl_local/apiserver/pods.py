@@ -32,6 +32,8 @@ def bound(pod: Object, binding: Mapping[str, Any], now: datetime) -> Object:
         raise conflict(_BINDINGS, name, f"pod {name} is being deleted, cannot be assigned to a host")
     if before:
         raise conflict(_BINDINGS, name, f'pod {name} is already assigned to node "{before}"')
+    if (pod.get("spec") or {}).get("schedulingGates"):
+        raise conflict(_BINDINGS, name, f"pod {name} has non-empty .spec.schedulingGates")
     changed: Object = copy_json(pod)
     meta = binding.get("metadata") or {}
     if meta.get("uid"):

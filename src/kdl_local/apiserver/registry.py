@@ -14,7 +14,8 @@ from kdl_local.apiserver.deletion import DeleteOptions
 from kdl_local.apiserver.events import CORE_EVENTS
 from kdl_local.apiserver.fields import FieldError, invalid_object
 from kdl_local.apiserver.identity import Identities
-from kdl_local.apiserver.statuses import Undecodable, already_exists, conflict, forbidden, not_found
+from kdl_local.apiserver.scale import replica_errors
+from kdl_local.apiserver.statuses import Undecodable, already_exists, conflict, forbidden, nameless, not_found
 from kdl_local.apiserver.storage import Collection, Entry, Store
 from kdl_local.apiserver.types import Object, ResourceType
 from kdl_runtime.clock import Clock
@@ -101,7 +102,7 @@ class Registry:
         if meta.get("resourceVersion"):
             raise BadRequest("resourceVersion should not be set on objects to be created")
         collection = self.collection(type_)
-        self._drop_unknown(type_, obj, options)
+        self.drop_unknown(type_, obj, options)
         assigned = self.ownership.assigned(type_, obj)
         admit_create(self.store, type_, obj)
         if not meta.get("name") and meta.get("generateName"):
@@ -146,7 +147,7 @@ class Registry:
         check_type(type_, new)
         check_key(type_, key, new)
         self._check_versions(type_, new, old, options)
-        self._drop_unknown(type_, new, options)
+        self.drop_unknown(type_, new, options)
         new = strategy.prepare_for_update(type_, new, old, options.subresource)
         new = self._complete(type_, new, old)
         strategy.count_generation(type_, new, old, options.subresource)
@@ -181,9 +182,7 @@ class Registry:
             return self.update(type_, key, lambda _: obj, options)
         check_type(type_, obj)
         if not obj["metadata"].get("name"):
-            raise BadRequest(
-                f"the name of the object ({key.name} based on URL) was undeterminable: name must be provided"
-            )
+            raise nameless(key.name)
         check_key(type_, key, obj)
         obj["metadata"].pop("resourceVersion", None)
         if uid := obj["metadata"].get("uid"):
@@ -198,14 +197,17 @@ class Registry:
         old = type_.from_storage(stored.object)
         deletion.check_preconditions(type_, old, options)
         marked = deletion.mark(type_, old, options, self._clock.now())
-        gone = deletion.goes_now(type_, marked)
+        # A namespace is marked first in any case, and gone with the next deletion.
+        first = strategy.is_namespace(type_) and "deletionTimestamp" not in old["metadata"]
+        gone = deletion.goes_now(type_, marked) and not first
         if options.dry_run:
-            return Deletion(Entry(key, type_.to_storage(marked), stored.revision), gone)
+            shown = marked if type_.graceful_deletion or not gone else old
+            return Deletion(Entry(key, type_.to_storage(shown), stored.revision), gone)
         collection = self.collection(type_)
         if gone:
             # What goes at once is seen as it was; of pods, and of what had been deleted before, one sees how it went.
-            shown = type_.graceful_deletion or "deletionTimestamp" in old["metadata"]
-            entry = collection.remove(key, type_.to_storage(marked) if shown else None)
+            as_marked = type_.graceful_deletion or "deletionTimestamp" in old["metadata"]
+            entry = collection.remove(key, type_.to_storage(marked) if as_marked else None)
         elif strategy.unchanged(marked, old):
             return Deletion(stored, removed=False)
         else:
@@ -265,7 +267,8 @@ class Registry:
         elif version != before["resourceVersion"]:
             raise conflict(type_.resource, name)
 
-    def _drop_unknown(self, type_: ResourceType, obj: Object, options: WriteOptions) -> None:
+    def drop_unknown(self, type_: ResourceType, obj: Object, options: WriteOptions) -> None:
+        """Drops the fields that the type has not, and says so as ``options.field_validation`` demands."""
         unknown = type_.schema.prune(obj) if type_.schema else []
         if type_.custom:
             unknown += metadata.prune(obj)
@@ -296,6 +299,8 @@ class Registry:
             errors += metadata.validate_update(new, old)
         if type_.schema:
             errors += type_.schema.validate(new, old)
+        if type_.scale is not None:
+            errors += replica_errors(type_.scale, new)
         if errors:
             kind = type_.gvk if type_.custom else type_.storage_resource.gvk
             raise invalid_object(kind, new["metadata"].get("name", ""), errors)
@@ -323,11 +328,10 @@ def check_type(type_: ResourceType, obj: Object) -> None:
         error = FieldError.invalid("kind", kind, f"must be {resource.kind}")
         name = str((obj.get("metadata") or {}).get("name", ""))
         raise invalid_object(resource.gvk._replace(kind=str(kind)), name, [error])
-    if kind != resource.kind or (kind and parse_api_version(str(api_version))[0] != resource.group):
-        raise BadRequest(
-            f'{kind} in version "{parse_api_version(str(api_version))[1]}" cannot be handled as a {resource.kind}: '
-            f"write apiVersion {resource.api_version} and kind {resource.kind}"
-        )
+    group, version = parse_api_version(str(api_version))
+    if kind != resource.kind or (kind and group != resource.group):
+        why = f"write apiVersion {resource.api_version} and kind {resource.kind}"
+        raise Undecodable(resource, why, (str(kind), version))
     if api_version != resource.api_version:
         raise BadRequest(
             f"the API version in the data ({api_version}) does not match the expected API version "

@@ -35,7 +35,7 @@ class View:
             case Shape.METADATA_LIST:
                 raise _wrong_shape(self.form.shape, "not a list")
             case Shape.TABLE:
-                return encode(self.table([entry], {"resourceVersion": str(entry.revision)}))
+                return encode(self.table([entry], {"resourceVersion": str(entry.revision)} if entry.revision else {}))
             case Shape.OBJECT:
                 return entry.encoded(self.type)
 

@@ -57,6 +57,22 @@ def write_scale(type_: ResourceType, obj: Object, scale: Object) -> Object:
     return changed
 
 
+def replica_errors(paths: ScalePaths, obj: Object) -> list[FieldError]:
+    """What is wrong with the counts of a custom resource, which its schema need not say."""
+    return [*_count_errors(obj, paths.spec_replicas), *_count_errors(obj, paths.status_replicas)]
+
+
+def _count_errors(obj: Object, path: str) -> list[FieldError]:
+    place: Any = obj
+    for part in _parts(path):
+        if not isinstance(place, dict):
+            return [] if place is None else [FieldError.invalid(path, 0, f"{path} accessor error: not an object")]
+        place = place.get(part)
+    if isinstance(place, int) and place < 0:
+        return [FieldError.invalid(path, place, "should be a non-negative integer")]
+    return []
+
+
 def _parts(path: str) -> list[str]:
     return [part for part in path.split(".") if part]
 

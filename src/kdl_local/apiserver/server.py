@@ -177,7 +177,7 @@ class ApiServer:
             raise method_not_allowed() if served else no_such_path()
         first = path.split("/")[1] if path else ""
         if first in _HEALTH:
-            return Response(200, b"ok", TEXT)
+            return Response(200, b"ok", f"{TEXT}; charset=utf-8")
         if path == "/version":
             return Response(200, encode(self._version()))
         if first == "openapi":

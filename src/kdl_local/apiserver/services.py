@@ -101,6 +101,9 @@ def _port_errors(spec: Mapping[str, Any]) -> Iterable[FieldError]:
             names.add(name)
         if not 1 <= number <= 65535:
             yield FieldError.invalid(f"{where}.port", number, "must be between 1 and 65535, inclusive")
+        target = port.get("targetPort")
+        if isinstance(target, int) and not 1 <= target <= 65535:
+            yield FieldError.invalid(f"{where}.targetPort", target, "must be between 1 and 65535, inclusive")
         if port.get("protocol") not in _PROTOCOLS:
             yield FieldError.not_supported(f"{where}.protocol", port.get("protocol"), _PROTOCOLS)
         key = (port.get("protocol"), number)

@@ -51,12 +51,18 @@ def method_not_allowed() -> MethodNotAllowed:
     return MethodNotAllowed("the server does not allow this method on the requested resource")
 
 
+def nameless(name: str) -> BadRequest:
+    """The body of a write does not name the object that the URL names."""
+    return BadRequest(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+
+
 class Undecodable(BadRequest):
     """The body is not an object of the type that is served under the path; ``why`` is the reason alone."""
 
-    def __init__(self, resource: Resource, why: str) -> None:
-        version, kind = resource.version, resource.kind
-        super().__init__(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
+    def __init__(self, resource: Resource, why: str, found: tuple[str, str] | None = None) -> None:
+        """``found``: the kind and version that the body claims to be, by default those of the resource."""
+        kind, version = found or (resource.kind, resource.version)
+        super().__init__(f'{kind} in version "{version}" cannot be handled as a {resource.kind}: {why}')
         self.why = why
 
 

@@ -40,6 +40,10 @@ def prepare_for_create(type_: ResourceType, obj: Object, uid: str, now: str) -> 
         obj.pop("status", None)
     if type_.resource.group_resource == "pods" and (obj.get("spec") or {}).get("schedulingGates"):
         obj["status"] = {"phase": "Pending", "conditions": [_gated(now)]}
+    if type_.resource.plural == "customresourcedefinitions":
+        versions = (obj.get("spec") or {}).get("versions") or ()
+        stored = [version.get("name") for version in versions if version.get("storage")]
+        obj["status"] = {"acceptedNames": {"kind": "", "plural": ""}, "storedVersions": stored[:1]}
     if is_namespace(type_):
         meta["labels"] = {**(meta.get("labels") or {}), NAMESPACE_NAME_LABEL: meta.get("name", "")}
         spec = obj.get("spec") or {}

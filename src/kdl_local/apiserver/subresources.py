@@ -21,6 +21,7 @@ from kdl_local.apiserver.types import Object
 from kdl_local.apiserver.verbs import Call, Verbs, write_options
 from kdl_runtime.clock import Clock
 from kdl_runtime.codec.json import encode
+from kdl_runtime.errors import BadRequest
 
 _SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
@@ -88,7 +89,7 @@ class Subresources:
             return _replacement(call)
         if media_type(call.request) == APPLY:
             return read_config(call.request.body, options.field_validation, options.warn)
-        return read_patch(call.request, custom=False)
+        return read_patch(call.request, custom=call.type.custom)
 
     def _bind(self, call: Call) -> Response:
         options = write_options(call, "binding", unconditional=True)
@@ -110,4 +111,9 @@ class Subresources:
 
 def _replacement(call: Call) -> Callable[[Object], Object]:
     body = decode_object(call.request)
+    meta, route = body.get("metadata") or {}, call.route
+    if meta.get("name", route.name) != route.name:
+        raise BadRequest(f"the name of the object ({meta['name']}) does not match the name on the URL ({route.name})")
+    if (meta.get("namespace") or route.namespace) != route.namespace:
+        raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
     return lambda _: body

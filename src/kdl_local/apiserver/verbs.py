@@ -8,7 +8,7 @@ from kdl_local.apiserver.bodies import decode_object, media_type
 from kdl_local.apiserver.deletion import DeleteOptions, delete_options
 from kdl_local.apiserver.faults import WatchFault
 from kdl_local.apiserver.fields import FieldError, invalid_object
-from kdl_local.apiserver.negotiation import negotiate
+from kdl_local.apiserver.negotiation import Shape, negotiate
 from kdl_local.apiserver.pages import list_options, read_page
 from kdl_local.apiserver.patches import read_patch
 from kdl_local.apiserver.registry import Registry, WriteOptions, check_key, check_namespace, check_type, check_uid
@@ -16,7 +16,7 @@ from kdl_local.apiserver.rendering import View, respond
 from kdl_local.apiserver.request import Request, Response
 from kdl_local.apiserver.routes import Route
 from kdl_local.apiserver.selection import Selection
-from kdl_local.apiserver.statuses import Undecodable, method_not_allowed, success
+from kdl_local.apiserver.statuses import Undecodable, method_not_allowed, nameless, success
 from kdl_local.apiserver.types import Object, ResourceType
 from kdl_local.apiserver.watches import WatchStream, watch_options
 from kdl_runtime.clock import Clock
@@ -26,6 +26,7 @@ from kdl_runtime.types import GroupVersionKind, ObjectKey
 
 # Answers to the deletion of these are the object itself, as in the real API, not a Status.
 _RETURNED_WHEN_DELETED = frozenset({"pods", "services", "persistentvolumeclaims", "serviceaccounts", "podtemplates"})
+_INCLUDED = ("", "Metadata", "Object", "None")
 _VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 _META = GroupVersionKind("meta.k8s.io", "v1", "")
 _OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions", "DELETE": "DeleteOptions"}
@@ -88,8 +89,10 @@ class Verbs:
 
     def list(self, call: Call) -> Response:
         view, collection = self._view(call), self._registry.collection(call.type)
-        options = list_options(call.request)
-        page = read_page(self._registry.store, collection, _selection(call), options)
+        for name in ("limit", "timeoutSeconds"):
+            call.request.number(name)
+        selection = _selection(call)
+        page = read_page(self._registry.store, collection, selection, list_options(call.request))
         return respond(view.form, view.many(page))
 
     def watch(self, call: Call, fault: WatchFault, timeout: float, bookmark_interval: float) -> Response:
@@ -109,6 +112,7 @@ class Verbs:
         options = write_options(call)
         obj = _stated(call)
         check_type(call.type, obj)
+        self._registry.drop_unknown(call.type, obj, options)
         check_namespace(call.type, call.route.namespace, obj)
         entry = self._registry.create(call.type, obj, options)
         return respond(view.form, view.one(entry), 201)
@@ -118,6 +122,9 @@ class Verbs:
         options = write_options(call, subresource)
         obj = _stated(call)
         check_type(call.type, obj)
+        self._registry.drop_unknown(call.type, obj, options)
+        if not obj["metadata"].get("name"):
+            raise nameless(call.route.name)
         check_key(call.type, call.key, obj)
         existed = self._registry.collection(call.type).get(call.key) is not None
         entry = self._registry.update(call.type, call.key, lambda _: obj, options)
@@ -173,7 +180,11 @@ class Verbs:
 
     def _view(self, call: Call, *, stream: bool = False) -> View:
         form = negotiate(call.request.header("accept"), stream=stream)
-        return View(call.type, form, self._clock, call.request.param("includeObject"))
+        include = call.request.param("includeObject")
+        if form.shape is Shape.TABLE and include not in _INCLUDED:
+            why = f"includeObject: Invalid value: \"{include}\": must be 'Metadata', 'Object', 'None', or empty"
+            raise BadRequest(f"Unable to convert to Table as requested: {why}")
+        return View(call.type, form, self._clock, include)
 
 
 def _stated(call: Call) -> Object:

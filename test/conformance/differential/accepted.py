@@ -82,8 +82,15 @@ _STORED = ("endpoints", "endpointslices", "poddisruptionbudgets", "roles", "node
 
 def _stored_kind(exchange: Exchange, difference: Difference) -> bool:
     path = exchange.step.path.split("/")
-    refused = exchange.real.code == 422 and exchange.local.code in (200, 201)
-    return refused and any(plural in path for plural in _STORED) and difference.place == "code"
+    refused = exchange.real.code == 422 and exchange.local.code in (200, 201, 422)
+    return refused and any(plural in path for plural in _STORED)
+
+
+def _duplicate_fields(exchange: Exchange, difference: Difference) -> bool:
+    if difference.place == "warnings":
+        missing = set(difference.real) - set(difference.local)
+        return bool(missing) and all(text.startswith("duplicate field") for text in missing)
+    return difference.place == "code" and "duplicate field" in str(difference.real)
 
 
 def _pod_warnings(exchange: Exchange, difference: Difference) -> bool:
@@ -186,6 +193,13 @@ ACCEPTED: Sequence[Accepted] = (
         "Kinds that are only stored (endpoints, budgets, roles, nodes, accounts, events) may hold what makes no sense",
         "nothing here acts on them",
         _stored_kind,
+        diverges=True,
+    ),
+    Accepted(
+        "duplicate-fields",
+        "A field that is given twice in JSON is not reported; the last one counts",
+        "what kubectl sends has been through a decoder that finds them",
+        _duplicate_fields,
         diverges=True,
     ),
     Accepted(

@@ -29,6 +29,8 @@ LOOSE = (
     Loose(r"\n@@ |\n  core.PodSpec", "a difference of two Go structs"),
     Loose(r"only the following media types are accepted", "the list names media types"),
     Loose(r"in body must be of type", "types and fields are named as Go's validator sees them"),
+    Loose(r" \"\" is invalid: patch: Invalid value|^Invalid value: \"\{", "the whole object as Go sees it"),
+    Loose(r"accessor error", "it names Go's types"),
     Loose(r"StorageError: invalid object", "it names keys of etcd"),
     Loose(r"the object provided is unrecognized", "Go's decoder, with the body"),
     Loose(r"but the requested object is (not )?a list", "it names Go's type"),

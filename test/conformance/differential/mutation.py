@@ -30,6 +30,7 @@ _ODD_LABELS: tuple[Any, ...] = (
     {"x": "a" * 64},
     {"x": 1},
 )
+_CONTROLLER = {"apiVersion": "v1", "kind": "Pod", "name": "y", "uid": "u", "controller": True}
 _ODD_META: tuple[dict[str, Any], ...] = (
     {"name": "UPPER"},
     {"name": "a.b"},
@@ -47,13 +48,12 @@ _ODD_META: tuple[dict[str, Any], ...] = (
     {"finalizers": ["example.com/a", "example.com/a"]},
     {"finalizers": ["orphan", "foregroundDeletion"]},
     {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "y"}]},
-    {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "y", "uid": "u", "controller": True}] * 2},
+    {"ownerReferences": [_CONTROLLER, {**_CONTROLLER, "uid": "v"}]},
     {"annotations": {"a b": "c"}},
     {"annotations": {"a": "b" * 300_000}},
     {"annotations": {"a": 1}},
     {"creationTimestamp": "yesterday"},
     {"deletionTimestamp": "2020-01-01T00:00:00Z"},
-    {"generation": 5},
     {"selfLink": "/x"},
     {"unknown": 1},
     {"labels": []},

@@ -5,6 +5,7 @@ appears in the same places. Revisions of objects become their rank, so that thei
 list becomes that of the newest object that it can contain.
 """
 
+import itertools
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -90,7 +91,11 @@ def _plain(answer: Answer) -> Normal:
     if answer.events is not None:
         lines = [decode(line) for line in answer.events]
         # Bookmarks come when the server likes, but for the one that ends the initial events.
-        events = [(line["type"], line["object"]) for line in lines if line["type"] != "BOOKMARK" or _ends(line)]
+        events = [
+            (line.get("type", ""), line.get("object", line))
+            for line in lines
+            if line.get("type") != "BOOKMARK" or _ends(line)
+        ]
     return Normal(answer.code, headers, warnings, body, events, answer.broken)
 
 
@@ -130,13 +135,17 @@ def _object_revisions(trees: Iterable[Any]) -> Iterable[int]:
             yield from _object_revisions(tree)
 
 
+def _name(item: Any) -> str:
+    """Of an entry of a discovery document, whose order means nothing."""
+    return str(item.get("name") or item.get("resource") or item.get("subresource")) if isinstance(item, dict) else ""
+
+
 class _Renaming:
     def __init__(self, revisions: Sequence[int]) -> None:
         self._revisions = revisions
         self._names = [
             (_UUID, _Names("uid")),
             (_GENERATED, _Names("generated")),
-            (_ADDRESS, _Names("address")),
         ]
         self._ports = _Names("port")
 
@@ -155,7 +164,10 @@ class _Renaming:
             items = [self._value(item, "") for item in value]
             if key == "cells":
                 return ["<age>" if isinstance(item, str) and _AGE.fullmatch(item) else item for item in items]
-            return sorted(items, key=str) if key == "causes" else items
+            if key == "causes":
+                # Metadata may be checked twice.
+                return [item for item, _ in itertools.groupby(sorted(items, key=str))]
+            return sorted(items, key=_name) if key in ("resources", "subresources") else items
         if isinstance(value, str):
             if key == "resourceVersion":
                 return self._revision(value)
@@ -173,6 +185,8 @@ class _Renaming:
 
     def _text(self, text: str) -> str:
         text = _TIME.sub(lambda match: "<microtime>" if match[1] else "<time>", text)
+        # Which address a service gets, and whether that of an earlier one comes again, is the server's own affair.
+        text = _ADDRESS.sub("<address>", text)
         for pattern, names in self._names:
             text = pattern.sub(names, text)
         return _REVISION_TEXT.sub(lambda match: match[1] + "<revision>", text)

@@ -40,6 +40,8 @@ async def _simpler(steps: list[Step], index: int, shows: Shows) -> Step:
 
     step = steps[index]
     for item in step.query:
+        if item[0] == "watch":
+            continue
         candidate = replace(step, query=tuple(other for other in step.query if other != item))
         if item in step.query and await holds(candidate):
             step = candidate

@@ -81,7 +81,7 @@ def test_priority_classes(name: str, value: int, message: str) -> None:
 def test_the_value_of_a_priority_class_is_fixed() -> None:
     old = {"metadata": {"name": "p"}, "value": 1}
     assert texts(core_kinds.priority_class_errors({**old, "value": 2}, old)) == [
-        "value: Invalid value: 2: field is immutable"
+        "value: Forbidden: may not be changed in an update."
     ]
 
 

@@ -50,7 +50,7 @@ def test_a_complete_event_is_accepted() -> None:
         ({"reportingController": ""}, "reportingController: Required value"),
         ({"reportingController": "a b"}, 'reportingController: Invalid value: "a b": name part must consist'),
         ({"reportingInstance": ""}, "reportingInstance: Required value"),
-        ({"type": "Bad"}, 'type: Invalid value: "Bad": has invalid value'),
+        ({"type": "Bad"}, 'type: Invalid value: "": has invalid value: Bad'),
         ({"note": "x" * 1025}, 'message: Invalid value: "": can have at most 1024 characters'),
         ({"reason": "x" * 129}, 'reason: Invalid value: "": can have at most 128 characters'),
         (

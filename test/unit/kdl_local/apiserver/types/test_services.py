@@ -50,7 +50,10 @@ def test_an_exhausted_range_is_an_error() -> None:
         ({"ports": []}, "spec.ports: Required value"),
         ({"type": "Magic"}, 'spec.type: Unsupported value: "Magic": supported values: "ClusterIP", "ExternalName", '),
         ({"type": "ExternalName"}, "spec.externalName: Required value"),
-        ({"ports": [{"port": 0}]}, "spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive"),
+        (
+            {"ports": [{"port": 0, "targetPort": 1}]},
+            "spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive",
+        ),
         ({"ports": [{"port": 1, "name": "a"}, {"port": 2}]}, "spec.ports[1].name: Required value"),
         (
             {"ports": [{"port": 1, "name": "a"}, {"port": 2, "name": "a"}]},
