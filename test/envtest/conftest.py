@@ -1,0 +1,38 @@
+"""Real control planes. Without their binaries these tests are skipped: `make assets` gets them."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from kdl_testing.envtest import FAKE_CLUSTER, Cluster, ControlPlane, ControlPlaneOptions
+from kdl_testing.envtest.assets import AssetsError, locate
+
+pytest_plugins = ["kdl_testing.pytest_plugin"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def binaries() -> Mapping[str, Path]:
+    try:
+        return locate(FAKE_CLUSTER, report=print, fetch=False)
+    except AssetsError as error:
+        pytest.skip(f"there are no binaries of a real control plane: {error}")
+
+
+@pytest.fixture(scope="session")
+def control_plane_options() -> ControlPlaneOptions:
+    return ControlPlaneOptions(components=FAKE_CLUSTER)
+
+
+@pytest.fixture
+def plane(binaries: Mapping[str, Path]) -> Iterator[ControlPlane]:
+    """The API alone, for a test that does it harm."""
+    with ControlPlane() as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def fake_cluster(control_plane: Cluster) -> Cluster:
+    """With scheduler, controllers and two fake nodes."""
+    control_plane.create_fake_nodes(2)
+    return control_plane
