@@ -15,7 +15,16 @@ FOREGROUND = "foregroundDeletion"
 _STANDARD_FINALIZERS = frozenset({ORPHAN, FOREGROUND, "kubernetes"})
 _STRINGS = ("name", "generateName", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
 _FIELDS = frozenset(
-    {*_STRINGS, "generation", "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers"}
+    {
+        *_STRINGS,
+        "generation",
+        "deletionGracePeriodSeconds",
+        "labels",
+        "annotations",
+        "ownerReferences",
+        "finalizers",
+        "managedFields",
+    }
 )
 _OWNER_FIELDS = ("apiVersion", "kind", "name", "uid")
 _EMPTY_IS_ABSENT = ("labels", "annotations", "finalizers", "ownerReferences")
