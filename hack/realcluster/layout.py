@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdl_local.daemon import root
+from kdl_local.statehome import root
 from realcluster.errors import ClusterError
 
 DEFAULT_NAME = "default"

@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from kdl_runtime.errors import KdlError
-from kdl_testing.envtest.assets import AssetsError, locate
 from realcluster import control, facts, layout, lifecycle, packages
 from realcluster.check import missing
 from realcluster.images import PAUSE, archives
@@ -30,7 +29,7 @@ _name = click.option(
 def _errors() -> Iterator[None]:
     try:
         yield
-    except (KdlError, AssetsError) as error:
+    except KdlError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
 
@@ -78,6 +77,9 @@ def _check() -> None:
 
 
 def _plan(nodes: int, fake_nodes: int, report: Callable[[str], None]) -> Plan:
+    # Not at the top: it takes a second, which commands that tests call again and again need not wait for.
+    from kdl_testing.envtest.assets import locate
+
     binaries = locate(binaries_needed(fake_nodes), report=report)
     runtime = packages.runtime(report)
     return Plan(

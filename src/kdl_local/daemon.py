@@ -1,7 +1,8 @@
 """Local clusters as background processes, by name: start, find and stop them.
 
-Every cluster has a directory below ``root()`` and, beside it, a lock file that its processes hold as long as one of
-them lives. The lock tells a running cluster from what a dead one left behind, whatever PIDs have been used again since.
+Every cluster has a directory below ``statehome.root()`` and, beside it, a lock file that its processes hold as long as
+one of them lives. The lock tells a running cluster from what a dead one left behind, whatever PIDs have been used again
+since.
 
 A cluster says that it is ready by one line of JSON, its ``ClusterInfo``, on the descriptor that ``--ready-fd`` names,
 and keeps the same in ``cluster.json`` in its directory. If it cannot start, the descriptor closes without a line and
@@ -23,6 +24,7 @@ from pathlib import Path
 
 from kdl_local.cluster import ClusterError
 from kdl_local.guard import kill_marked
+from kdl_local.statehome import root
 from kdl_runtime.codec.json import DecodeError, decoder, encode
 
 DEFAULT_NAME = "default"
@@ -64,15 +66,6 @@ class UpOptions:
 
 
 _decode_info = decoder(ClusterInfo)
-
-
-def root() -> Path:
-    """``$KDL_STATE_HOME``, else ``$XDG_STATE_HOME/kdl``, else ``~/.local/state/kdl``."""
-    own = os.environ.get("KDL_STATE_HOME")
-    if own:
-        return Path(own).absolute()
-    state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state").absolute() / "kdl"
 
 
 def directory(name: str) -> Path:
