@@ -61,6 +61,14 @@ async def test_core_resources(api: Api) -> None:
     assert "deletecollection" not in resources["namespaces"]["verbs"]
     assert resources["pods/status"]["verbs"] == ["get", "patch", "update"]
     assert resources["pods/log"]["verbs"] == ["get"]
+    for name, kind in (
+        ("exec", "PodExecOptions"),
+        ("attach", "PodAttachOptions"),
+        ("portforward", "PodPortForwardOptions"),
+    ):
+        stream = resources[f"pods/{name}"]
+        assert (stream["kind"], stream["verbs"], stream["namespaced"]) == (kind, ["create", "get"], True)
+        assert "group" not in stream
     binding, eviction = resources["pods/binding"], resources["pods/eviction"]
     assert (binding["kind"], binding["verbs"]) == ("Binding", ["create"])
     assert (eviction["kind"], eviction["group"], eviction["version"]) == ("Eviction", "policy", "v1")

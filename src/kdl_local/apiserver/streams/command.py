@@ -16,14 +16,14 @@ async def serve_command(
     """Runs until the process has ended, or the client has gone. Nothing is kept in between: whoever is slow, the client
     or the process, makes the other one wait."""
     streams = [number for number, wanted in ((STDOUT, options.stdout), (STDERR, options.stderr)) if wanted]
-    # Tells clients that wait for it that the connection stands.
-    await socket.send(pack(min(streams, default=ERROR), b""))
     try:
         session = await start()
     except StreamError as error:
         await socket.send(pack(ERROR, outcomes.failed(outcomes.internal(str(error)))))
         return
     try:
+        # Tells clients that wait for it that the connection stands.
+        await socket.send(pack(min(streams, default=ERROR), b""))
         code = await _until_end(socket, protocol, session, streams)
     finally:
         await session.close()

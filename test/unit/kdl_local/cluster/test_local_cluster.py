@@ -13,6 +13,7 @@ from kdl_local.cluster import ClusterError, ClusterOptions, LocalCluster
 from kdl_local.guard import marked_processes
 from kdl_local.node.fake import FakeNodeOptions
 from kdl_local.resources import NODES, PODS, SERVICES
+from kdl_runtime.codec.json import decode
 
 FAKE = ClusterOptions(process_node=False, fake_nodes=FakeNodeOptions(count=2))
 
@@ -83,6 +84,21 @@ async def test_beside_real_nodes_fake_ones_are_only_for_those_who_ask() -> None:
                 break
             await asyncio.sleep(0.01)
         assert nodes == ["local", "fake-0"]
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        ("fake-1", "pod p only seems to run: fake-1 is a fake node"),
+        ("elsewhere", "node elsewhere is not one of this cluster: nothing can be run there"),
+    ],
+)
+@pytest.mark.parametrize("stream", ["exec?command=true&stdout=true", "attach?stdout=true", "portforward?ports=80"])
+async def test_where_nothing_runs_there_is_nothing_to_stream_from(node: str, message: str, stream: str) -> None:
+    async with LocalCluster(FAKE) as cluster:
+        cluster.server.direct.create(PODS, pod("p", "true", nodeName=node))
+        response = await cluster.server.handle(make_request("GET", f"/api/v1/namespaces/default/pods/p/{stream}"))
+        assert (response.status, decode(response.complete)["message"]) == (400, message)
 
 
 async def test_a_port_that_is_taken_is_told() -> None:
