@@ -83,7 +83,7 @@ def main(kinds: Sequence[str], reports: Path, options: Sequence[str]) -> None:
         local = run(LOCAL, reports, options)
         comparisons = {kind: compare(local, run(kind, reports, options)) for kind in kinds}
     except (KdlError, RunError) as error:
-        click.echo(str(error), err=True)
+        click.echo(f"\n{error}", err=True)
         sys.exit(2)
     for kind, comparison in comparisons.items():
         for line in describe(comparison, (TITLES[LOCAL], TITLES[kind])):

@@ -166,7 +166,13 @@ class ControlPlane(Cluster):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         mark = f"envtest-{uuid.uuid4().hex}"
         guard = Guard(mark, [directory] if given is None else [])
-        credentials = prepare(directory / "certificates", server_hosts(self.options), datetime.now(UTC))
+        try:
+            credentials = prepare(directory / "certificates", server_hosts(self.options), datetime.now(UTC))
+        except BaseException:
+            if given is None:
+                self._remove(directory)
+            guard.release()
+            raise
         return _Running(directory, binaries, credentials, guard, mark)
 
     def _start_components(self) -> None:

@@ -134,8 +134,8 @@ class Process:
 
     def _end(self, number: signal.Signals, patience: float | None) -> None:
         with self._lock:
-            child = self._child
-            if child is None:
+            child, self._child = self._child, None
+            if child is None or child.poll() is not None:
                 return
             child.send_signal(number)
             try:
@@ -146,7 +146,6 @@ class Process:
             # What it may have started has the same group.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
-            self._child = None
 
 
 def tail(log: Path, lines: int = TAIL_LINES) -> list[str]:
