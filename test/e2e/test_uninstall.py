@@ -22,7 +22,7 @@ def test_nothing_is_left(cluster: Cluster, namespace: Namespace) -> None:
         names = cluster.kubectl("api-resources", f"--api-group={group}", "--verbs=list", "-o", "name").split()
         assert names
         cluster.kubectl("delete", ",".join(names), "--all", "--all-namespaces", "--timeout=60s")
-    cluster.kubectl("delete", "-k", str(DEPLOY), "--timeout=80s")
+    cluster.kubectl("delete", "-k", str(DEPLOY), "--ignore-not-found", "--timeout=80s")
     assert named(cluster, "customresourcedefinitions") == []
     assert named(cluster, "clusterroles,clusterrolebindings,priorityclasses") == []
     assert named(cluster, "roles,rolebindings,serviceaccounts,services,deployments,leases", "--all-namespaces") == []
