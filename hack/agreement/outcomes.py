@@ -44,9 +44,8 @@ def _outcome(case: ElementTree.Element) -> Outcome:
 
 @dataclass(frozen=True)
 class Comparison:
-    """``same``: cases that ran on both and passed on both. ``differing``: those that passed on one only, or failed on
-    both. ``skipped``: those that did not run on one of them, with the reason. ``missing``: those that one run does not
-    know at all."""
+    """``same``: cases that passed on both. ``differing``: those that failed on one or on both. ``skipped``: those that
+    did not run on one of them, with the reason. ``missing``: those that one run does not know at all."""
 
     same: tuple[str, ...]
     differing: Mapping[str, tuple[Outcome, Outcome]]
@@ -61,13 +60,12 @@ class Comparison:
 def compare(first: Outcomes, second: Outcomes) -> Comparison:
     both = [name for name in first if name in second]
     pairs = {name: (first[name], second[name]) for name in both}
-    skipped = {name: pair for name, pair in pairs.items() if any(one.result == SKIPPED for one in pair)}
-    ran = {name: pair for name, pair in pairs.items() if name not in skipped}
-    same = tuple(name for name, pair in ran.items() if all(one.result == PASSED for one in pair))
+    results = {name: {one.result for one in pair} for name, pair in pairs.items()}
+    skipped = [name for name in both if SKIPPED in results[name] and FAILED not in results[name]]
     return Comparison(
-        same=same,
-        differing={name: pair for name, pair in ran.items() if name not in set(same)},
-        skipped={name: _reason(pair) for name, pair in skipped.items()},
+        same=tuple(name for name in both if results[name] == {PASSED}),
+        differing={name: pairs[name] for name in both if FAILED in results[name]},
+        skipped={name: _reason(pairs[name]) for name in skipped},
         missing=tuple(sorted(first.keys() ^ second.keys())),
     )
 
