@@ -41,6 +41,8 @@ def delete_options(body: Mapping[str, Any]) -> DeleteOptions:
     orphan = body.get("orphanDependents")
     if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
         raise BadRequest("gracePeriodSeconds must be an integer")
+    if grace is not None and grace < 0:
+        grace = 1
     errors = []
     if policy and orphan is not None:
         errors.append(FieldError.invalid("propagationPolicy", policy, "orphanDependents excludes it: set one of them"))
@@ -90,7 +92,7 @@ def mark(type_: ResourceType, old: Object, options: DeleteOptions, now: datetime
         _set_finalizers(meta, options.propagation)
     marked = {**old, "metadata": meta}
     if "deletionTimestamp" in meta:
-        _shorten(meta, options)
+        _shorten(meta, options, now)
         return marked
     grace = _grace_period(type_, old, options)
     meta["deletionTimestamp"] = format_time(now + timedelta(seconds=grace))
@@ -98,7 +100,7 @@ def mark(type_: ResourceType, old: Object, options: DeleteOptions, now: datetime
         marked["status"] = {**(old.get("status") or {}), "phase": "Terminating"}
     else:
         meta["deletionGracePeriodSeconds"] = grace
-    if meta.get("generation"):
+    if meta.get("generation") and type_.gvk != _CRD:
         meta["generation"] += 1
     return crd.begin_deletion(marked, now) if type_.gvk == _CRD else marked
 
@@ -114,14 +116,15 @@ def _set_finalizers(meta: dict[str, Any], propagation: str) -> None:
         meta.pop("finalizers", None)
 
 
-def _shorten(meta: dict[str, Any], options: DeleteOptions) -> None:
-    """The grace period of a deletion under way may only become shorter."""
+def _shorten(meta: dict[str, Any], options: DeleteOptions, now: datetime) -> None:
+    """The grace period of a deletion under way may only become shorter, and does not end in the past: what is over
+    already ends now, and if a grace period was asked for, that is one second."""
     before, asked = meta.get("deletionGracePeriodSeconds"), options.grace_period_seconds
     if before is None or asked is None or asked >= before:
         return
     moment = parse_time(meta["deletionTimestamp"]) - timedelta(seconds=before - asked)
-    meta["deletionTimestamp"] = format_time(moment)
-    meta["deletionGracePeriodSeconds"] = asked
+    meta["deletionTimestamp"] = format_time(max(moment, now))
+    meta["deletionGracePeriodSeconds"] = asked if moment >= now else min(asked, 1)
 
 
 def _grace_period(type_: ResourceType, obj: Object, options: DeleteOptions) -> int:

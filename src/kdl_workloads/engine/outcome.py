@@ -80,12 +80,11 @@ def _training_failed(pod: Pod, container: str) -> bool:
 
 
 def _ended_by_delete(pod: Pod, container: str) -> bool:
-    deleted_at = pod.deleted_at
-    if deleted_at is None:
+    if not pod.terminating:
         return False
     found = training_end(pod, container)
     failed_at = found[1].ended_at if found is not None else None
-    return failed_at is None or failed_at >= deleted_at
+    return failed_at is None or pod.deleted_before(failed_at)
 
 
 def _gone_for_good(pod: Pod) -> bool:

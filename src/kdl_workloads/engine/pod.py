@@ -14,6 +14,10 @@ OUTCOME_FINALIZER = "kdl.io/outcome"
 """Holds every replica's pod until its outcome is in the stored status of its job, whoever deletes the pod."""
 
 
+CONFIRMATION = timedelta(seconds=10)
+"""How long after the end of a pod's containers its kubelet may need to say that all of the pod is gone."""
+
+
 class Terminated(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
     exit_code: int = 0
     signal: int | None = None
@@ -47,6 +51,7 @@ class PodCondition(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_d
 class PodSpec(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
     node_name: str = ""
     restart_policy: str = ""
+    termination_grace_period_seconds: int = 30
 
 
 class PodStatus(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
@@ -86,10 +91,18 @@ class Pod(PartialObject, frozen=True, gc=False, rename="camel", omit_defaults=Tr
 
     @property
     def deleted_at(self) -> datetime | None:
-        """When the delete was asked for: the API server keeps ``deletionTimestamp`` at that moment plus the grace
-        period, also when the grace period is shortened afterwards."""
+        """When the delete was asked for, or when the kubelet has confirmed it: ``deletionTimestamp`` is the former plus
+        the grace period, until a second delete without a grace period makes it the moment of that one."""
         killed_at = self.killed_at
         return killed_at and killed_at - timedelta(seconds=self.metadata.deletion_grace_period_seconds or 0)
+
+    def deleted_before(self, moment: datetime) -> bool:
+        """Whether somebody had deleted it by then. Once the kubelet has confirmed the delete, nobody knows any more
+        when it was asked for: then also if that may be, as the confirmation follows no later than the grace period."""
+        deleted_at = self.deleted_at
+        if deleted_at is not None and not self.metadata.deletion_grace_period_seconds:
+            deleted_at -= timedelta(seconds=self.spec.termination_grace_period_seconds) + CONFIRMATION
+        return deleted_at is not None and deleted_at <= moment
 
     @property
     def created_at(self) -> datetime | None:

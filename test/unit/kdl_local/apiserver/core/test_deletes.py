@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from kdl_runtime.codec.times import format_time
 from unit.kdl_local.apiserver.core.rig import CONFIG_MAPS, PODS, WIDGETS, Api, StillClock, config_map, pod, widget
 
 MERGE = {"content_type": "application/merge-patch+json"}
@@ -102,6 +103,20 @@ async def test_a_pod_on_a_node_is_deleted_gracefully(api: Api, clock: StillClock
     gone = await api.ok("DELETE", f"{PODS}/p?gracePeriodSeconds=0")
     assert gone["kind"] == "Pod"
     assert (await api("GET", f"{PODS}/p")).code == 404
+
+
+async def test_a_deletion_does_not_end_in_the_past(api: Api, clock: StillClock) -> None:
+    """What the kubelet confirms by a grace period of 0 is told as of now, and the moment of the first delete is lost."""
+    for name, asked, left in (("confirmed", 0, 0), ("shortened", 2, 1)):
+        body = pod(name, nodeName="n", terminationGracePeriodSeconds=10)
+        body["metadata"]["finalizers"] = ["kdl.io/outcome"]
+        await api.ok("POST", PODS, body)
+        await api.ok("DELETE", f"{PODS}/{name}")
+        clock.moment += timedelta(seconds=3)
+        await api.ok("DELETE", f"{PODS}/{name}?gracePeriodSeconds={asked}")
+        meta = (await api.ok("GET", f"{PODS}/{name}"))["metadata"]
+        assert meta["deletionTimestamp"] == format_time(clock.moment)
+        assert meta["deletionGracePeriodSeconds"] == left
 
 
 async def test_a_finalizer_outlives_the_grace_period(api: Api) -> None:
