@@ -106,7 +106,7 @@ async def test_a_pod_on_a_node_is_deleted_gracefully(api: Api, clock: StillClock
 
 
 async def test_a_deletion_does_not_end_in_the_past(api: Api, clock: StillClock) -> None:
-    """What the kubelet confirms by a grace period of 0 is told as of now, and the moment of the first delete is lost."""
+    """What the kubelet confirms by a grace period of 0 is told as of now; the moment of the first delete is lost."""
     for name, asked, left in (("confirmed", 0, 0), ("shortened", 2, 1)):
         body = pod(name, nodeName="n", terminationGracePeriodSeconds=10)
         body["metadata"]["finalizers"] = ["kdl.io/outcome"]
