@@ -36,6 +36,8 @@ def decode_body(request: Request) -> Any:
 def decode_object(request: Request) -> Object:
     """As ``decode_body``, for a body that must be an object."""
     body = decode_body(request)
+    if body is None:
+        return {}
     if not isinstance(body, dict):
         raise BadRequest("the body of the request must be a JSON or YAML object")
     return body

@@ -186,6 +186,7 @@ _DEFAULTS: Mapping[str, Callable[[Object], None]] = {
     "endpoints": core_kinds.default_endpoints,
     "endpointslices.discovery.k8s.io": core_kinds.default_endpoint_slice,
     "services": services.default_service,
+    "poddisruptionbudgets.policy": core_kinds.default_budget,
     "priorityclasses.scheduling.k8s.io": core_kinds.default_priority_class,
     "customresourcedefinitions.apiextensions.k8s.io": crd.default,
 }

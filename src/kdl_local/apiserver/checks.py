@@ -126,9 +126,15 @@ def _format(name: Any, _: Mapping[str, Any]) -> Check:
     return check
 
 
-def _pattern(pattern: Any, _: Mapping[str, Any]) -> Check:
+def _pattern(pattern: Any, schema: Mapping[str, Any]) -> Check:
+    """Holds for strings of a wrong length, of which only that is said."""
     search = compile_re2(pattern).search
-    return _failing((str,), lambda value: search(value) is not None, f"should match '{pattern}'")
+    low, high = schema.get("minLength") or 0, schema.get("maxLength")
+
+    def holds(value: str) -> bool:
+        return len(value) < low or (high is not None and len(value) > high) or search(value) is not None
+
+    return _failing((str,), holds, f"should match '{pattern}'")
 
 
 def _minimum(limit: Any, schema: Mapping[str, Any]) -> Check:

@@ -98,6 +98,12 @@ def default_endpoint_slice(endpoints: Object) -> None:
         port.setdefault("protocol", "TCP")
 
 
+def default_budget(budget: Object) -> None:
+    status = budget.setdefault("status", {})
+    for name in ("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"):
+        status.setdefault(name, 0)
+
+
 def default_priority_class(item: Object) -> None:
     item.setdefault("preemptionPolicy", "PreemptLowerPriority")
     item.setdefault("value", 0)

@@ -135,8 +135,8 @@ def begin_deletion(crd: Object, now: datetime) -> Object:
         finalizers.append(CLEANUP_FINALIZER)
     metadata["finalizers"] = finalizers
     conditions = [dict(item) for item in status.get("conditions") or ()]
-    message = "CustomResource deletion is in progress"
-    _set_condition(conditions, ("Terminating", "True", "InstanceDeletionInProgress", message), now)
+    message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"
+    _set_condition(conditions, ("Terminating", "True", "InstanceDeletionPending", message), now)
     return {**crd, "metadata": metadata, "status": {**status, "conditions": conditions}}
 
 

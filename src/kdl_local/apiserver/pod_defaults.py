@@ -31,9 +31,9 @@ def default_pod_template(template: Object) -> None:
 
 
 def default_pod_spec(spec: Object) -> None:
-    spec.setdefault("restartPolicy", "Always")
-    spec.setdefault("dnsPolicy", "ClusterFirst")
-    spec.setdefault("schedulerName", "default-scheduler")
+    _default(spec, "restartPolicy", "Always")
+    _default(spec, "dnsPolicy", "ClusterFirst")
+    _default(spec, "schedulerName", "default-scheduler")
     spec.setdefault("terminationGracePeriodSeconds", 30)
     spec.setdefault("enableServiceLinks", True)
     spec.setdefault("securityContext", {})
@@ -43,6 +43,12 @@ def default_pod_spec(spec: Object) -> None:
         _default_volume(volume)
 
 
+def _default(obj: dict[str, Any], name: str, value: str) -> None:
+    """An empty string is the same as none."""
+    if not obj.get(name):
+        obj[name] = value
+
+
 def containers(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Init, ordinary and ephemeral containers, in this order."""
     for name in _CONTAINER_LISTS:
@@ -50,11 +56,11 @@ def containers(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _default_container(container: dict[str, Any], *, host_network: bool) -> None:
-    container.setdefault("terminationMessagePath", "/dev/termination-log")
-    container.setdefault("terminationMessagePolicy", "File")
-    container.setdefault("imagePullPolicy", pull_policy(container.get("image") or ""))
+    _default(container, "terminationMessagePath", "/dev/termination-log")
+    _default(container, "terminationMessagePolicy", "File")
+    _default(container, "imagePullPolicy", pull_policy(container.get("image") or ""))
     for port in container.get("ports") or ():
-        port.setdefault("protocol", "TCP")
+        _default(port, "protocol", "TCP")
         if host_network and "containerPort" in port:
             port.setdefault("hostPort", port["containerPort"])
     for entry in container.get("env") or ():

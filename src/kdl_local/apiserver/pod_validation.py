@@ -260,14 +260,14 @@ def _update_errors(spec: Mapping[str, Any], old: Mapping[str, Any]) -> list[Fiel
         detail = (
             "must not update from a positive integer to nil value"
             if deadline is None
-            else f"must be less than or equal to previous value {previous}"
+            else "must be less than or equal to previous value"
         )
-        errors.append(FieldError.invalid("spec.activeDeadlineSeconds", deadline, detail))
+        return [*errors, FieldError.invalid("spec.activeDeadlineSeconds", deadline, detail)]
     known = {gate.get("name") for gate in old.get("schedulingGates") or ()}
-    for gate in spec.get("schedulingGates") or ():
+    for index, gate in enumerate(spec.get("schedulingGates") or ()):
         if gate.get("name") not in known:
             detail = f"only deletion is allowed, but found new scheduling gate '{gate.get('name')}'"
-            errors.append(FieldError.forbidden("spec.schedulingGates", detail))
+            errors.append(FieldError.forbidden(f"spec.schedulingGates[{index}].name", detail))
     if _fixed_part(spec, old) != _fixed_part(old, old):
         errors.append(FieldError.forbidden("spec", _UPDATE_DETAIL))
     return errors

@@ -20,6 +20,7 @@ from kdl_local.apiserver.storage import Collection, Entry, Store
 from kdl_local.apiserver.types import Object, ResourceType
 from kdl_runtime.clock import Clock
 from kdl_runtime.codec.json import Raw
+from kdl_runtime.codec.patch import copy_json
 from kdl_runtime.codec.times import format_time
 from kdl_runtime.errors import BadRequest
 from kdl_runtime.types import ObjectKey, parse_api_version
@@ -148,6 +149,7 @@ class Registry:
         check_key(type_, key, new)
         self._check_versions(type_, new, old, options)
         self.drop_unknown(type_, new, options)
+        metadata.check_deletion_time(type_, new, old)
         new = strategy.prepare_for_update(type_, new, old, options.subresource)
         new = self._complete(type_, new, old)
         strategy.count_generation(type_, new, old, options.subresource)
@@ -162,9 +164,14 @@ class Registry:
         if options.dry_run:
             return Entry(key, shape, stored.revision)
         gone = deletion.is_complete(type_, new)
-        entry = collection.remove(key, shape) if gone else collection.put(key, shape)
-        self._notify(type_, entry, gone)
-        return entry
+        if not gone:
+            entry = collection.put(key, shape)
+            self._notify(type_, entry)
+            return entry
+        # Watchers learn the revision of the removal; whoever has caused it is told the last one that was stored.
+        last = copy_json(shape)
+        self._notify(type_, collection.remove(key, shape), gone=True)
+        return Entry(key, last, stored.revision)
 
     def apply(self, type_: ResourceType, key: ObjectKey, config: Object, options: WriteOptions) -> Entry:
         """Merges ``config`` into an object, or creates it, with ``options.manager`` as the owner of its fields.
@@ -197,16 +204,16 @@ class Registry:
         old = type_.from_storage(stored.object)
         deletion.check_preconditions(type_, old, options)
         marked = deletion.mark(type_, old, options, self._clock.now())
-        # A namespace is marked first in any case, and gone with the next deletion.
-        first = strategy.is_namespace(type_) and "deletionTimestamp" not in old["metadata"]
-        gone = deletion.goes_now(type_, marked) and not first
+        gone = deletion.goes_now(type_, marked)
         if options.dry_run:
             shown = marked if type_.graceful_deletion or not gone else old
             return Deletion(Entry(key, type_.to_storage(shown), stored.revision), gone)
         collection = self.collection(type_)
         if gone:
             # What goes at once is seen as it was; of pods, and of what had been deleted before, one sees how it went.
-            as_marked = type_.graceful_deletion or "deletionTimestamp" in old["metadata"]
+            as_marked = (
+                type_.graceful_deletion or strategy.is_namespace(type_) or "deletionTimestamp" in old["metadata"]
+            )
             entry = collection.remove(key, type_.to_storage(marked) if as_marked else None)
         elif strategy.unchanged(marked, old):
             return Deletion(stored, removed=False)

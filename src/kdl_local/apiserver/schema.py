@@ -58,7 +58,8 @@ class StructuralSchema:
             errors = [error for error in errors if not _unchanged(obj, old, error.path)]
         if self._rules is None:
             return errors
-        if any(error.type in _BLOCKING for error in errors):
+        nameless = not (obj.get("metadata") or {}).get("name")
+        if nameless or any(error.type in _BLOCKING for error in errors):
             return [*errors, FieldError.invalid("", None, _NOT_CHECKED)]
         return errors + self._rules(obj, old)
 

@@ -26,7 +26,7 @@ from kdl_local.apiserver.types import ResourceTypes
 from kdl_local.apiserver.verbs import Call, Verbs
 from kdl_runtime.clock import Clock
 from kdl_runtime.codec.json import encode
-from kdl_runtime.errors import ApiError, TransportError
+from kdl_runtime.errors import ApiError, TransportError, UnsupportedMediaType
 
 _HEALTH = frozenset({"healthz", "livez", "readyz"})
 
@@ -109,7 +109,8 @@ class ApiServer:
             response = await self._dispatch(request)
         except ApiError as error:
             response = refusal(error, request.header("accept"))
-        if deprecation := self._deprecation(request.path):
+        # A built-in type warns only once the media type of the body is known to be one that it takes.
+        if response.status != UnsupportedMediaType.code and (deprecation := self._deprecation(request.path)):
             request.warn(deprecation)
         response.warnings = tuple(request.warnings)
         if fault.lost:

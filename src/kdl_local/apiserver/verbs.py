@@ -25,7 +25,9 @@ from kdl_runtime.errors import BadRequest, Invalid, NotFound
 from kdl_runtime.types import GroupVersionKind, ObjectKey
 
 # Answers to the deletion of these are the object itself, as in the real API, not a Status.
-_RETURNED_WHEN_DELETED = frozenset({"pods", "services", "persistentvolumeclaims", "serviceaccounts", "podtemplates"})
+_RETURNED_WHEN_DELETED = frozenset(
+    {"namespaces", "pods", "services", "persistentvolumeclaims", "serviceaccounts", "podtemplates"}
+)
 _INCLUDED = ("", "Metadata", "Object", "None")
 _VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 _META = GroupVersionKind("meta.k8s.io", "v1", "")

@@ -323,7 +323,7 @@ KINDS = (
         "Role",
         "roles",
         lambda rng: {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]},
-        changes=({"rules": []}, {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]}),
+        changes=({"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]},),
         wrong=({"rules": [{"apiGroups": [""], "resources": ["pods"]}]},),
     ),
     Kind(

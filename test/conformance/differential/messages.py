@@ -30,6 +30,8 @@ LOOSE = (
     Loose(r"only the following media types are accepted", "the list names media types"),
     Loose(r"in body must be of type", "types and fields are named as Go's validator sees them"),
     Loose(r" \"\" is invalid: patch: Invalid value|^Invalid value: \"\{", "the whole object as Go sees it"),
+    Loose(r"Checked value must be of type", "numbers are checked a second time, without a field"),
+    Loose(r"unrecognized type: ", "Go's strategic merge"),
     Loose(r"accessor error", "it names Go's types"),
     Loose(r"StorageError: invalid object", "it names keys of etcd"),
     Loose(r"the object provided is unrecognized", "Go's decoder, with the body"),

@@ -33,7 +33,7 @@ async def test_an_invalid_crd_is_refused(api: Api) -> None:
 async def test_objects_are_validated_by_the_schema(widgets: Api) -> None:
     answer = await widgets("POST", WIDGETS, widget("w", replicas=-1))
     assert answer.code == 422
-    assert answer.message.startswith('Widget.example.com "w" is invalid: spec.replicas: Invalid value: -1')
+    assert answer.message.startswith('Widget.example.com "w" is invalid: [spec.replicas: Invalid value: -1')
     assert answer.object["details"]["causes"][0]["field"] == "spec.replicas"
 
 

@@ -162,10 +162,12 @@ async def test_the_identity_of_an_object_stays(api: Api, meta: dict[str, str], c
 async def test_times_of_the_server_are_kept_silently(api: Api, clock: StillClock) -> None:
     first = await api.ok("POST", CONFIG_MAPS, config_map("a"))
     clock.moment += timedelta(hours=1)
-    meta = {**first["metadata"], "creationTimestamp": None, "deletionTimestamp": "2026-01-31T12:00:00Z"}
+    meta = {**first["metadata"], "creationTimestamp": None}
     second = await api.ok("PUT", f"{CONFIG_MAPS}/a", {**first, "metadata": meta, "data": {"x": "1"}})
     assert second["metadata"]["creationTimestamp"] == first["metadata"]["creationTimestamp"]
-    assert "deletionTimestamp" not in second["metadata"]
+    meta["deletionTimestamp"] = "2026-01-31T12:00:00Z"
+    answer = await api("PUT", f"{CONFIG_MAPS}/a", {**first, "metadata": {**meta, "resourceVersion": ""}})
+    assert (answer.code, answer.object["details"]["causes"][0]["field"]) == (422, "metadata.deletionTimestamp")
 
 
 async def test_the_generation_follows_the_spec_only(widgets: Api) -> None:

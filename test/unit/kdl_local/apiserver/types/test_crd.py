@@ -273,6 +273,6 @@ def test_deletion_keeps_the_definition_until_its_objects_are_gone() -> None:
     found = crd.begin_deletion(obj, NOW)
     assert obj == before
     assert found["metadata"]["finalizers"] == [crd.CLEANUP_FINALIZER]
-    assert found["status"]["conditions"][0]["reason"] == "InstanceDeletionInProgress"
+    assert found["status"]["conditions"][0]["reason"] == "InstanceDeletionPending"
     assert crd.begin_deletion(found, NOW) == found
     assert crd.storage_resource(obj) == Resource("example.com", "v1", "Foo", "foos")

@@ -173,7 +173,9 @@ def test_gates_may_be_taken_away_but_not_added() -> None:
     gated, free = pod(schedulingGates=[{"name": "g"}]), pod()
     assert errors_of(free, gated) == []
     added, rest = errors_of(gated, free)
-    assert added == "spec.schedulingGates: Forbidden: only deletion is allowed, but found new scheduling gate 'g'"
+    assert (
+        added == "spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new scheduling gate 'g'"
+    )
     assert rest.startswith("spec: Forbidden: pod updates may not change fields other than")
 
 

@@ -273,10 +273,12 @@ def test_rules_run_only_on_objects_of_the_right_shape() -> None:
         return []
 
     compiled = StructuralSchema({"type": "object", "properties": {"spec": {"type": "string"}}}, rules)
-    compiled.validate({"spec": 1}, None)
-    assert seen == []
+    named = {"metadata": {"name": "a"}}
+    compiled.validate({**named, "spec": 1}, None)
     compiled.validate({"spec": "a"}, None)
-    assert seen == [{"spec": "a"}]
+    assert seen == []
+    compiled.validate({**named, "spec": "a"}, None)
+    assert seen == [{**named, "spec": "a"}]
 
 
 @pytest.mark.parametrize(
