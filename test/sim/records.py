@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from kdl_runtime.codec.times import parse_time
+from kdl_workloads.engine.pod import CONFIRMATION
 from kdl_workloads.framework import KUBEDL, KUBEFLOW
 from sim.jobs import FAILED, PERMANENT, RETRYABLE, SUCCEEDED
 
@@ -93,15 +94,20 @@ class PodRecord:
 
     @property
     def ambiguous(self) -> bool:
-        """Its failure may be taken for the doing of others: it was disrupted too, or deleted in the same second."""
+        """Its failure may be taken for the doing of others: it was disrupted too, or deleted in the same second, or
+        deleted so soon after that nobody can tell once the node has confirmed it."""
         meta, end = self.obj["metadata"], self.own_end
         conditions = (self.obj.get("status") or {}).get("conditions") or ()
         if any(item["type"] == "DisruptionTarget" and item["status"] == "True" for item in conditions):
             return True
         if end is None or not is_terminating(self.obj):
             return False
-        grace = meta.get("deletionGracePeriodSeconds") or 0
-        return seconds_between(end["finishedAt"], meta["deletionTimestamp"]) - grace <= 0
+        killed_after = seconds_between(end["finishedAt"], meta["deletionTimestamp"])
+        grace = meta.get("deletionGracePeriodSeconds")
+        if grace:
+            return killed_after - grace <= 0
+        longest = timedelta(seconds=self.obj["spec"].get("terminationGracePeriodSeconds", 30)) + CONFIRMATION
+        return killed_after <= longest.total_seconds()
 
     @property
     def runs_failed(self) -> int:
