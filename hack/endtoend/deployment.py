@@ -111,6 +111,7 @@ class OperatorProcess(Operator):
                 name="operator",
                 argv=[
                     *(sys.executable, "-m", "kdl_cli", "operator", "--kubeconfig", str(kubeconfig)),
+                    "--leader-elect",
                     *("--metrics-bind-address", f"{LOOPBACK}:{self._metrics_port}"),
                     *("--health-probe-bind-address", f"{LOOPBACK}:{health_port}"),
                 ],
