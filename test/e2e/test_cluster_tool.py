@@ -180,7 +180,8 @@ def test_nothing_is_left_when_it_is_killed_while_it_starts(tool: Tool, step: str
     up = tool.up_until(step)
     kill(cluster, victim, up)
     assert until_gone(cluster) == []
-    assert up.wait(30) != 0
+    # It may have ended well in the moment between its last line and its end.
+    assert up.wait(30) != 0 or step == STEPS[-1]
     assert up.stderr is not None
     up.stderr.close()
     tool("down")
