@@ -6,8 +6,9 @@
 - ``real``: a kube-apiserver with controllers and a scheduler, but no node that runs programs;
 - ``real-api``: a kube-apiserver alone.
 
-Real ones are started from the real binaries. ``KDL_CONFORMANCE_KUBECONFIG`` names one that is there already; its kind
-says what it can do, and without a kind the whole suite is run. Cases for which a server lacks something are skipped.
+Real ones are started from the real binaries; ``KDL_CONFORMANCE_KUBECONFIG`` names one that was started for the suite
+alone, and is not cleaned up. Cases for which a server lacks something are skipped. A kubeconfig without a kind is that
+of any other server, on which the whole suite is run.
 """
 
 import itertools
@@ -49,6 +50,12 @@ def server_kind() -> str:
     if kind not in LACKS:
         raise pytest.UsageError(f"KDL_CONFORMANCE_SERVER is {kind!r}: set it to {', '.join(LACKS)}")
     return kind
+
+
+def cleans_up() -> bool:
+    """Not on a control plane that is there for the suite alone: its controllers would be busy with the namespaces of
+    all tests before when those come that are about deletion."""
+    return server_kind() == "local"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -107,26 +114,14 @@ def cluster(request: pytest.FixtureRequest, kubeconfig: Path, cache: Path) -> Ku
     return kubectl
 
 
-@pytest.fixture(scope="session")
-def leftovers(kubeconfig: Path, cache: Path) -> Iterator[list[str]]:
-    """Namespaces to delete in the end. A real controller takes so long for each that those of all tests before would
-    stand in the way of the tests that are about deletion."""
-    names: list[str] = []
-    yield names
-    if names:
-        Kubectl(binaries()[0], kubeconfig, "default", cache)("delete", "namespace", *names, "--wait=false")
-
-
 @pytest.fixture
-def kubectl(cluster: Kubectl, leftovers: list[str]) -> Iterator[Kubectl]:
+def kubectl(cluster: Kubectl) -> Iterator[Kubectl]:
     """kubectl in a namespace of its own."""
     namespace = unique("test")
     cluster("create", "namespace", namespace)
     yield Kubectl(cluster.binary, cluster.kubeconfig, namespace, cluster.cache)
-    if server_kind() == "local":
+    if cleans_up():
         cluster("delete", "namespace", namespace, "--wait=false")
-    else:
-        leftovers.append(namespace)
 
 
 @pytest.fixture(scope="session")
@@ -144,17 +139,15 @@ async def transport(cluster_config: ClusterConfig) -> AsyncIterator[HttpTranspor
 
 
 @pytest.fixture
-async def api(transport: HttpTransport, leftovers: list[str]) -> AsyncIterator[Api]:
+async def api(transport: HttpTransport) -> AsyncIterator[Api]:
     """Raw requests, with a namespace of the test's own."""
     api = Api(transport, unique("api"))
     await api.ok("POST", "/api/v1/namespaces", {"metadata": {"name": api.namespace}})
     # Pods are refused until their service account is there, which is made by a controller that may not run.
     await api("POST", api.path("serviceaccounts"), {"metadata": {"name": "default"}})
     yield api
-    if server_kind() == "local":
+    if cleans_up():
         await api("DELETE", f"/api/v1/namespaces/{api.namespace}")
-    else:
-        leftovers.append(api.namespace)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
