@@ -90,9 +90,13 @@ def log_path(name: str) -> Path:
 def acquire(name: str) -> int:
     """The descriptor of the cluster's lock, held. ClusterError if a cluster of that name runs."""
     path = lock_path(name)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            # Another cluster was the last one, and has removed the directory since.
+            continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -136,6 +140,9 @@ def release(name: str, descriptor: int, *, keep_log: bool = False) -> None:
         log_path(name).unlink(missing_ok=True)
     lock_path(name).unlink(missing_ok=True)
     os.close(descriptor)
+    with suppress(OSError):
+        # The last one takes the directory of all clusters along.
+        lock_path(name).parent.rmdir()
 
 
 # ---- up, down, status
