@@ -50,13 +50,15 @@ def leading(view: JobView) -> Selection:
 @dataclass(frozen=True, slots=True)
 class LogOptions:
     """``container`` "" is the pod's default one (the annotation's, else the first). ``tail`` lines from the end,
-    ``since`` seconds back; None is everything that the node still has."""
+    ``since`` seconds back; None is everything that the node still has. ``previous`` is the run before the last
+    restart."""
 
     container: str = ""
     tail: int | None = None
     since: float | None = None
     timestamps: bool = False
     follow: bool = False
+    previous: bool = False
 
     def query(self, container: str) -> tuple[tuple[str, str], ...]:
         """The parameters of the log of one container of one pod."""
@@ -66,6 +68,7 @@ class LogOptions:
             ("sinceSeconds", "" if self.since is None else str(max(1, round(self.since)))),
             ("timestamps", "true" if self.timestamps else ""),
             ("follow", "true" if self.follow else ""),
+            ("previous", "true" if self.previous else ""),
         )
         return tuple((name, value) for name, value in pairs if value)
 
@@ -105,15 +108,21 @@ async def print_logs(session: Session, request: Request) -> None:
     target = request.pods()
     listed = await session.client.list(PODS, target.namespace, ListOptions(label_selector=target.label_selector))
     pods = sort_replicas([pod for pod in listed if request.selection.matches(replica_of(pod))])
-    container = request.options.container
-    readable = [pod for pod in pods if started(pod, chosen_container(pod, container)) is not None]
+    readable = [pod for pod in pods if _readable(pod, request.options)]
     if not readable:
         raise CliError(_nothing(request, pods))
     for pod in readable:
         await _print(session, request, pod)
 
 
+def _readable(pod: Mapping[str, Any], options: LogOptions) -> bool:
+    runs = started(pod, chosen_container(pod, options.container))
+    return runs is not None and (runs > 0 or not options.previous)
+
+
 def _nothing(request: Request, pods: Sequence[Mapping[str, Any]]) -> str:
+    if pods and request.options.previous:
+        return f"no container of {request.job} that fits was started again, so none has a previous log"
     if pods:
         return f"no replica of {request.job} that fits has started: use -f to wait for it"
     view = job_view(request.job.resource, request.job.object)

@@ -44,16 +44,33 @@ def render(
 ) -> list[str]:
     """The lines of a table. A row has one cell for each column, those that are not shown included. An empty cell is
     printed as ``<none>``, as in kubectl, so that columns can be cut by white space."""
-    shown = [i for i, head in enumerate(heads) if wide or not head.wide]
-    cells = [[heads[i].title for i in shown]] if header else []
-    cells += [["<none>" if row[i] in ("", None) else str(row[i]) for i in shown] for row in rows]
-    widths = [max((len(click.unstyle(line[i])) for line in cells), default=0) for i in range(len(shown))]
-    return [
-        GAP.join(
-            cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(line, widths, strict=True)
-        ).rstrip()
-        for line in cells
-    ]
+    return Table(heads, wide=wide, header=header).lines(rows)
+
+
+class Table:
+    """A table that goes on: the header comes with the first rows, and later rows keep to the columns of earlier ones,
+    as long as their cells fit."""
+
+    def __init__(self, heads: Sequence[Column], *, wide: bool = False, header: bool = True) -> None:
+        self._shown = [i for i, head in enumerate(heads) if wide or not head.wide]
+        self._header = [[heads[i].title for i in self._shown]] if header else []
+        self._widths = [0] * len(self._shown)
+
+    def lines(self, rows: Sequence[Sequence[object]]) -> list[str]:
+        cells, self._header = self._header, []
+        cells += [["<none>" if row[i] in ("", None) else str(row[i]) for i in self._shown] for row in rows]
+        for line in cells:
+            self._widths = [max(width, _length(cell)) for width, cell in zip(self._widths, line, strict=True)]
+        return [
+            GAP.join(
+                cell + " " * (width - _length(cell)) for cell, width in zip(line, self._widths, strict=True)
+            ).rstrip()
+            for line in cells
+        ]
+
+
+def _length(cell: str) -> int:
+    return len(click.unstyle(cell))
 
 
 def fields(pairs: Sequence[tuple[str, str]], indent: str = "") -> list[str]:

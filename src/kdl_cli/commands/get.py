@@ -1,7 +1,6 @@
 """``kdl get``: objects in a table, or as JSON, YAML or names."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -9,19 +8,10 @@ import click
 
 from kdl_cli.options import Connection, connection_options, examples, gathered, output_option
 from kdl_cli.output import Format
+from kdl_cli.query import Query
 
 if TYPE_CHECKING:
     from kdl_cli.references import Found
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """``arguments`` as typed: nothing, KIND, KIND NAME... or KIND/NAME..."""
-
-    arguments: tuple[str, ...]
-    all_namespaces: bool
-    selector: str
-    output: Format
 
 
 @click.command(
@@ -34,12 +24,14 @@ class Query:
         kdl get xgboostjob mnist -o yaml
         kdl get xgboostjob.kubeflow.org/mnist -o json
         kdl get pods -l job-name=mnist
+        kdl get -w
         """
     ),
 )
 @click.argument("arguments", nargs=-1, metavar="[KIND [NAME]...]")
 @click.option("-A", "--all-namespaces", is_flag=True, help="In all namespaces.")
 @click.option("-l", "--selector", default="", metavar="LABELS", help="Only what has these labels (a=b,c in (d,e)).")
+@click.option("-w", "--watch", is_flag=True, help="Go on with a line for every change, until Ctrl-C.")
 @output_option(Format.TABLE, Format.WIDE, Format.JSON, Format.YAML, Format.NAME)
 @connection_options
 @gathered(Query, "query")
@@ -57,11 +49,14 @@ async def _get(query: Query, connection: Connection) -> None:
     from kdl_cli.discovery import job_kinds, resolve
     from kdl_cli.references import Found, find, references
     from kdl_cli.session import connect
+    from kdl_cli.watching import watch
     from kdl_runtime.client.client import ListOptions
 
     async with connect(connection) as session:
-        named = len(query.arguments) > 1 or any("/" in argument for argument in query.arguments)
-        if named:
+        if query.watch:
+            await watch(session, query)
+            return
+        if query.named:
             found = [await find(session, reference) for reference in references(query.arguments)]
         else:
             kinds = await resolve(session, query.arguments[0]) if query.arguments else await job_kinds(session)
@@ -71,7 +66,7 @@ async def _get(query: Query, connection: Connection) -> None:
                 namespace = session.namespace if resource.namespaced and not query.all_namespaces else ""
                 objects = await session.client.list(resource, namespace, options)
                 found += [Found(resource, obj) for obj in objects]
-        show(query, found, single=named, now=session.clock.now())
+        show(query, found, single=query.named, now=session.clock.now())
         if not found and query.output in (Format.TABLE, Format.WIDE):
             place = "" if query.all_namespaces else f" in namespace {session.namespace}"
             click.echo(f"nothing found{place}", err=True)

@@ -20,6 +20,7 @@ class LogsQuery:
     tail: int | None
     since: float | None
     timestamps: bool
+    previous: bool = False
 
 
 @click.command(
@@ -31,6 +32,7 @@ class LogsQuery:
         kdl logs mnist --all -f
         kdl logs mnist --role worker --index 1 --tail 20
         kdl logs xgboostjob/mnist --role worker
+        kdl logs mnist --previous
         """
     ),
 )
@@ -44,6 +46,7 @@ class LogsQuery:
 @click.option("-c", "--container", default="", metavar="NAME", help="Container. Default: the pod's first.")
 @click.option("--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N lines of each replica.")
 @click.option("--since", type=Duration(), help="Only what is not older than this (90s, 2h).")
+@click.option("-p", "--previous", is_flag=True, help="Of the run before the container's last restart.")
 @click.option("--timestamps", is_flag=True, help="Begin each line with its time.")
 @connection_options
 @gathered(LogsQuery, "query")
@@ -54,6 +57,8 @@ def command(query: LogsQuery, connection: Connection) -> None:
     """
     from kdl_cli.session import run
 
+    if query.previous and query.follow:
+        raise click.UsageError("--previous is of a run that has ended: it cannot be followed, leave out -f")
     run(_logs(query, connection))
 
 
@@ -70,6 +75,6 @@ async def _logs(query: LogsQuery, connection: Connection) -> None:
         if selection == Selection() and not query.everything:
             selection = leading(view)
         prefixes = Prefixes(enabled=not selection.single and view.total > 1)
-        options = LogOptions(query.container, query.tail, query.since, query.timestamps, query.follow)
+        options = LogOptions(query.container, query.tail, query.since, query.timestamps, query.follow, query.previous)
         request = Request(job, selection, options, lambda source, line: click.echo(prefixes.apply(source, line)))
         await (follow_logs if query.follow else print_logs)(session, request)

@@ -126,6 +126,7 @@ class Logs:
 
     def __init__(self) -> None:
         self.lines: dict[str, list[str]] = {}
+        self.previous: dict[str, list[str]] = {}
         self.asked = asyncio.Event()
         self.end = asyncio.Event()
 
@@ -134,7 +135,7 @@ class Logs:
         return self._read(pod["metadata"]["name"], options)
 
     async def _read(self, name: str, options: LogOptions) -> AsyncGenerator[bytes, None]:
-        for line in self.lines.get(name, []):
+        for line in (self.previous if options.previous else self.lines).get(name, []):
             yield f"{line}\n".encode()
         if options.follow:
             await self.end.wait()

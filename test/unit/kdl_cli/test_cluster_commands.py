@@ -13,6 +13,7 @@ from kdl_cli.goals import Goal, GoalKind
 from kdl_cli.manifests import Manifest
 from kdl_cli.options import Connection
 from kdl_cli.output import Format
+from kdl_cli.query import Query
 from kdl_runtime.codec import json
 from kdl_runtime.errors import NotFound
 from kdl_runtime.resources.registry import PODS
@@ -21,8 +22,8 @@ from kdl_runtime.types import ObjectKey
 HERE = Connection()
 
 
-def query(*arguments: str, output: Format = Format.TABLE, everywhere: bool = False, selector: str = "") -> get.Query:
-    return get.Query(arguments, everywhere, selector, output)
+def query(*arguments: str, output: Format = Format.TABLE, everywhere: bool = False, selector: str = "") -> Query:
+    return Query(arguments, everywhere, selector, output)
 
 
 async def output_of(capsys: pytest.CaptureFixture[str], command: Any) -> list[str]:
@@ -111,6 +112,20 @@ async def test_logs_of_the_master_or_of_all(cluster: Any, capsys: pytest.Capture
     assert await output_of(capsys, logs._logs(log_query(role="WORKER", index=0), HERE)) == ["hello from worker"]
     with pytest.raises(CliError, match=r"has no pod that fits.*Worker \(0 to 1\); use -f"):
         await logs._logs(log_query(role="worker", index=1), HERE)
+
+
+async def test_logs_of_the_run_before(cluster: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    await cluster.create(cluster.xgboost, cluster.job())
+    for index in (0, 1):
+        pod = running(cluster.pod("worker", index))
+        pod["status"]["containerStatuses"][0]["restartCount"] = index
+        await cluster.create(PODS, pod)
+        cluster.logs.lines[f"digits-worker-{index}"] = ["now"]
+        cluster.logs.previous[f"digits-worker-{index}"] = ["before"]
+    query = log_query(everything=True, previous=True)
+    assert await output_of(capsys, logs._logs(query, HERE)) == ["[worker-1] before"]
+    with pytest.raises(CliError, match=r"no container of .*digits that fits was started again"):
+        await logs._logs(log_query(role="worker", index=0, previous=True), HERE)
 
 
 async def test_logs_are_followed_to_the_end_of_the_job(cluster: Any, capsys: pytest.CaptureFixture[str]) -> None:

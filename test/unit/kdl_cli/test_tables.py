@@ -1,6 +1,6 @@
 import click
 
-from kdl_cli.tables import columns, fields, render, state
+from kdl_cli.tables import Table, columns, fields, render, state
 
 HEADS = columns("NAME", "STATE", wide=("NODE",))
 
@@ -34,3 +34,11 @@ def test_fields_are_aligned_and_empty_ones_left_out() -> None:
         "Name:        mnist",
         "Namespace:   ml",
     ]
+
+
+def test_a_table_goes_on_in_the_columns_that_it_has() -> None:
+    table = Table(HEADS)
+    assert table.lines([("name", "Running", "")]) == ["NAME   STATE", "name   Running"]
+    assert table.lines([("x", "Failed", "")]) == ["x      Failed"]
+    assert table.lines([("a-long-name", "Failed", "")]) == ["a-long-name   Failed"]
+    assert table.lines([("x", "Failed", "")]) == ["x             Failed"]
