@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from kdl_runtime.codec.times import parse_time
@@ -103,11 +103,10 @@ class PodRecord:
         if end is None or not is_terminating(self.obj):
             return False
         killed_after = seconds_between(end["finishedAt"], meta["deletionTimestamp"])
-        grace = meta.get("deletionGracePeriodSeconds")
-        if grace:
-            return killed_after - grace <= 0
-        longest = timedelta(seconds=self.obj["spec"].get("terminationGracePeriodSeconds", 30)) + CONFIRMATION
-        return killed_after <= longest.total_seconds()
+        longest: float = meta.get("deletionGracePeriodSeconds") or 0
+        if not longest:
+            longest = self.obj["spec"].get("terminationGracePeriodSeconds", 30) + CONFIRMATION.total_seconds()
+        return killed_after <= longest
 
     @property
     def runs_failed(self) -> int:
