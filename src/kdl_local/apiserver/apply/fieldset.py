@@ -8,6 +8,7 @@ that they share parts.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from kdl_runtime.codec.json import DecodeError, decode, encode
@@ -27,12 +28,27 @@ _ORDER = {"f": 0, "k": 1, "v": 2, "i": 3}
 
 def value_element(value: Any) -> str:
     """The element of a set."""
-    return "v:" + _text(value)
+    return _text_element(value) if type(value) is str else "v:" + _text(value)
 
 
 def key_element(keys: Mapping[str, Any]) -> str:
     """The element of a list that has these values in its key fields."""
-    return "k:" + _text(dict(sorted(keys.items())) if len(keys) > 1 else keys)
+    if len(keys) == 1:
+        ((name, value),) = keys.items()
+        if type(value) is str:
+            return named_element(name, value)
+    return "k:" + _text(dict(sorted(keys.items())))
+
+
+@lru_cache(4096)
+def named_element(name: str, value: str) -> str:
+    """The element of a list that has this text in its one key field: what most elements are."""
+    return "k:" + _text({name: value})
+
+
+@lru_cache(4096)
+def _text_element(value: str) -> str:
+    return "v:" + _text(value)
 
 
 def _text(value: Any) -> str:
@@ -139,18 +155,22 @@ def _below_difference(left: FieldSet, right: FieldSet) -> FieldSet | None:
 
 def recursive_difference(left: FieldSet, right: FieldSet) -> FieldSet:
     """What is in ``left``, without the members of ``right`` and everything below them."""
+    return (_recursive_difference(left, right) or {}) if left and right else left
+
+
+def _recursive_difference(left: FieldSet, right: FieldSet) -> FieldSet | None:
     result: FieldSet = {}
     for element, below in left.items():
         other = right.get(element)
         if other is None:
             result[element] = below
-        elif not _is_member(other):
-            rest = recursive_difference(below, other) if below else below
-            if rest or not below:
+        elif element != SELF and not _is_member(other):
+            rest = _recursive_difference(below, other) if below else below
+            if rest is not None:
                 result[element] = rest
     if len(result) == 1 and SELF in result:
         return LEAF
-    return result
+    return result or None
 
 
 def intersection(left: FieldSet, right: FieldSet) -> FieldSet:

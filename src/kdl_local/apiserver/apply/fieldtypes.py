@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from kdl_local.apiserver.apply.fieldset import key_element, value_element
+from kdl_local.apiserver.apply.fieldset import key_element, named_element, value_element
 
 
 class Form(Enum):
@@ -37,6 +37,8 @@ class ListType:
         if not isinstance(item, dict):
             what = "a null element" if item is None else "non-map elements"
             raise ValueError(f"associative list with keys may not have {what}")
+        if len(self.keys) == 1 and type(item.get(self.keys[0])) is str:
+            return named_element(self.keys[0], item[self.keys[0]])
         values = {}
         for key in self.keys:
             if key in item:

@@ -254,7 +254,7 @@ def _pruned(writing: Writing, merged: Object, claims: Mapping[Identity, Owned], 
             pruned = without(shown, difference(whole, kept), type_)
     gone = difference(whole, with_named_fields(leaves(pruned, type_), type_))
     result = without(shown, intersection(gone, before), type_)
-    if last.api_version != writing.api_version:
+    if "apiVersion" in result:
         result["apiVersion"] = writing.api_version
     return result
 

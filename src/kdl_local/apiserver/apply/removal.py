@@ -78,7 +78,7 @@ def reconciled(fields: FieldSet, type_: FieldType) -> FieldSet:
     result: FieldSet = {}
     for element, below in fields.items():
         child, _ = _child(element, type_)
-        if not below or child is None or child.loose:
+        if not below or child is None or child.scalar:
             result[element] = below
             continue
         now = LEAF if _is_atomic(child) else reconciled(below, child)

@@ -48,7 +48,7 @@ def name_errors(manager: str, path: str) -> list[FieldError]:
     errors = []
     if len(manager.encode()) > MANAGER_MAX_BYTES:
         errors.append(FieldError.too_long(path, MANAGER_MAX_BYTES))
-    for position, letter in enumerate(manager):
+    for position, letter in enumerate("" if manager.isprintable() else manager):
         if not letter.isprintable():
             detail = f"invalid character {_go_rune(letter)} (at position {position})"
             errors.append(FieldError.invalid(path, manager, detail))

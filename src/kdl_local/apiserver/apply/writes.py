@@ -98,7 +98,8 @@ class Ownership:
     def __init__(self, types: ResourceTypes, clock: Clock) -> None:
         self._types = types
         self._clock = clock
-        self._known: dict[tuple[GroupVersionKind, str], Callable[[str], Version | None]] = {}
+        self._known: dict[tuple[int, str], tuple[ResourceType, Callable[[str], Version | None]]] = {}
+        self._second = (0, "")
         self._revision = -1
 
     def assigned(self, type_: ResourceType, obj: Object) -> FieldSet:
@@ -202,17 +203,22 @@ class Ownership:
         return Writing(author.manager or _UNKNOWN, api_version, author.subresource, self._now, versions)
 
     def _now(self) -> str:
-        return format_time(self._clock.now())
+        now = self._clock.now()
+        second = int(now.timestamp())
+        if self._second[0] != second:
+            self._second = (second, format_time(now))
+        return self._second[1]
 
     def _versions(self, type_: ResourceType, subresource: str) -> Callable[[str], Version | None]:
         if self._revision != self._types.revision:
             self._revision = self._types.revision
             self._known.clear()
-        key = (type_.gvk, subresource)
+        # By identity, which is quicker than equality, and safe because the type is kept.
+        key = (id(type_), subresource)
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = cache(partial(self._version, type_, subresource))
-        return found
+            found = self._known[key] = (type_, cache(partial(self._version, type_, subresource)))
+        return found[1]
 
     def _own(self, type_: ResourceType, subresource: str) -> Version:
         found = self._versions(type_, subresource)(type_.resource.api_version)
