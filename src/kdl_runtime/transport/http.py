@@ -187,8 +187,7 @@ class HttpTransport:
             try:
                 yield response
             finally:
-                # A body that was read to its end has given its connection back already; any other cannot be reused.
-                response.close()
+                _drop(response)
         finally:
             sessions.active -= 1
             for idle in [retired for retired in self._closing if not retired.active]:
@@ -221,6 +220,17 @@ class HttpTransport:
             log.info("certificates have changed, new connections use them")
             self._closing.add(current)
         return fresh
+
+
+def _drop(response: aiohttp.ClientResponse) -> None:
+    """A body that was read to its end has given its connection back already; any other cannot be reused.
+
+    It is cut: TLS says farewell and waits half a minute for the answer, which a server that is busy does not give.
+    """
+    transport = response.connection.transport if response.connection else None
+    response.close()
+    if transport is not None:
+        transport.abort()
 
 
 # What may stand in a path as it is; everything else is percent-encoded (RFC 3986, section 3.3).

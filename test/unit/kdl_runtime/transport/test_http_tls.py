@@ -1,6 +1,8 @@
 """TLS: whom the transport trusts, the certificate that it shows, and what happens when either changes."""
 
 import asyncio
+import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +169,29 @@ async def test_bad_certificates_in_the_configuration_end_in_a_transport_error(tr
     transport = transports("https://127.0.0.1:1", ca=Source(data=b"rubbish"))
     with pytest.raises(TransportError, match="certificate authority is not a PEM certificate"):
         await transport.request(GET)
+
+
+async def test_a_stream_that_is_left_is_closed_without_the_servers_consent(
+    transports: Any, authority: Any, tmp_path: Path
+) -> None:
+    """A server that is busy, or gone, does not answer the farewell of TLS."""
+    context = authority.server_context(tmp_path)
+
+    def answer_and_fall_silent(listener: socket.socket) -> None:
+        with listener.accept()[0] as accepted:
+            tls = context.wrap_socket(accepted, server_side=True)
+            tls.recv(65536)
+            tls.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n")
+            with socket.socket(fileno=tls.detach()) as plain:
+                plain.settimeout(10)
+                with suppress(ConnectionResetError):
+                    while plain.recv(65536):
+                        pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ended = asyncio.create_task(asyncio.to_thread(answer_and_fall_silent, listener))
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        transport = transports(url, ca=Source(data=authority.certificate))
+        async with transport.stream(GET) as response:
+            assert await anext(response.chunks()) == b"{}"
+        await ended
