@@ -19,11 +19,16 @@ def home() -> Path:
 
 def of_cluster(name: str) -> "Layout":
     """ClusterError if it is no name."""
+    return Layout(home() / checked_name(name))
+
+
+def checked_name(name: str) -> str:
+    """ClusterError if it is no name."""
     if not _NAME.fullmatch(name):
         raise ClusterError(
             f"{name!r} is no name for a cluster: use up to 32 lower-case letters, digits and dashes between them"
         )
-    return Layout(home() / name)
+    return name
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,16 +40,18 @@ def up(cluster: Layout, plan: Plan, report: Report) -> None:
         plan.write(cluster.plan)
         keeper = _start_keeper(cluster)
     assert keeper.stdin is not None and keeper.stdout is not None
-    try:
-        problem = _follow(keeper.stdout, cluster, report)
-        if not problem:
-            keeper.stdin.write(DONE.decode())
-    finally:
-        # Without DONE this ends the cluster.
-        with keeper.stdin, keeper.stdout:
-            pass
+    problem = "interrupted"
+    with keeper.stdout:
+        try:
+            problem = _follow(keeper.stdout, cluster, report)
+            if not problem:
+                keeper.stdin.write(DONE.decode())
+        finally:
+            # Without DONE this ends the cluster.
+            keeper.stdin.close()
+            if problem:
+                _wait(keeper)
     if problem:
-        _wait(keeper)
         raise ClusterError(problem)
 
 

@@ -3,35 +3,17 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from kdl_runtime.errors import KdlError
 from realcluster import control, facts, layout, lifecycle, packages
 from realcluster.check import missing
 from realcluster.images import PAUSE, archives
-from realcluster.network import MAX_NODES
 from realcluster.plan import Plan, binaries_needed
-
-CANNOT_RUN = 3
-"""The exit code of ``check`` and ``up`` on a machine where no cluster can run."""
-
-_name = click.option(
-    "--name", default=layout.DEFAULT_NAME, show_default=True, help="Which cluster, if there are several."
-)
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    try:
-        yield
-    except KdlError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
+from realcluster.terminal import Report, errors, fake_nodes_option, name_option, nodes_option, refuse, reporter
 
 
 @click.group()
@@ -42,24 +24,20 @@ def main() -> None:
 @main.command()
 def check() -> None:
     """Say whether a cluster can run here. Exit code 3, and all that is missing, if not."""
-    _check()
+    refuse(missing(facts.gather()))
     click.echo("a cluster can run here")
 
 
 @main.command()
-@_name
-@click.option("--nodes", default=1, show_default=True, type=click.IntRange(1, MAX_NODES), help="Nodes with a kubelet.")
-@click.option("--fake-nodes", default=0, type=click.IntRange(0, 5000), help="Nodes whose pods only seem to run.")
+@name_option
+@nodes_option
+@fake_nodes_option
 def up(name: str, nodes: int, fake_nodes: int) -> None:
     """Start a cluster and print the path of its kubeconfig. Returns when pods can run."""
-    started = time.monotonic()
-
-    def report(text: str) -> None:
-        click.echo(f"{time.monotonic() - started:6.1f}s  {text}", err=True)
-
-    with _errors():
+    report = reporter()
+    with errors():
         cluster = layout.of_cluster(name)
-        _check()
+        refuse(missing(facts.gather()))
         plan = _plan(nodes, fake_nodes, report)
         report("binaries, packages and images are there")
         lifecycle.up(cluster, plan, report)
@@ -67,16 +45,7 @@ def up(name: str, nodes: int, fake_nodes: int) -> None:
     click.echo(cluster.kubeconfig)
 
 
-def _check() -> None:
-    lacking = missing(facts.gather())
-    if lacking:
-        click.echo("no cluster can run here:", err=True)
-        for item in lacking:
-            click.echo(f"- {item}", err=True)
-        sys.exit(CANNOT_RUN)
-
-
-def _plan(nodes: int, fake_nodes: int, report: Callable[[str], None]) -> Plan:
+def _plan(nodes: int, fake_nodes: int, report: Report) -> Plan:
     # Not at the top: it takes a second, which commands that tests call again and again need not wait for.
     from kdl_testing.envtest.assets import locate
 
@@ -94,40 +63,40 @@ def _plan(nodes: int, fake_nodes: int, report: Callable[[str], None]) -> Plan:
 
 
 @main.command()
-@_name
+@name_option
 @click.option("--all", "all_", is_flag=True, help="All clusters of this user.")
 def down(name: str, all_: bool) -> None:
     """Stop a cluster and remove everything of it, also after it was killed."""
-    with _errors():
+    with errors():
         for cluster in lifecycle.names() if all_ else [name]:
             found = lifecycle.down(layout.of_cluster(cluster))
             click.echo(f"the cluster {cluster} {'is gone' if found else 'was not there'}", err=True)
 
 
 @main.command()
-@_name
+@name_option
 def status(name: str) -> None:
     """What of a cluster runs."""
-    with _errors():
+    with errors():
         for item in _ask(name, {"verb": "status"})["components"]:
             click.echo(f"{item['component']:32} {'running' if item['running'] else 'stopped'}")
 
 
 @main.command()
-@_name
+@name_option
 def kubeconfig(name: str) -> None:
     """The path of the kubeconfig of a running cluster."""
-    with _errors():
+    with errors():
         _ask(name, {"verb": "status"})
         click.echo(layout.of_cluster(name).kubeconfig)
 
 
 @main.command()
-@_name
+@name_option
 @click.argument("archives", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def load(name: str, archives: Sequence[Path]) -> None:
     """Give the images in archives (of `docker save`, or hack/images) to every node."""
-    with _errors():
+    with errors():
         for archive in archives:
             began = time.monotonic()
             descriptor = os.open(archive, os.O_RDONLY)
@@ -139,13 +108,13 @@ def load(name: str, archives: Sequence[Path]) -> None:
 
 
 def _act(verb: str, name: str, component: str) -> None:
-    with _errors():
+    with errors():
         for target in _ask(name, {"verb": verb, "component": component})["done"]:
             click.echo(f"{verb}: {target}", err=True)
 
 
 @main.command()
-@_name
+@name_option
 @click.argument("component", metavar="COMPONENT[@NODE]")
 def kill(name: str, component: str) -> None:
     """End a component without a warning (SIGKILL): kube-apiserver, kubelet, containerd@node-2, …
@@ -156,7 +125,7 @@ def kill(name: str, component: str) -> None:
 
 
 @main.command()
-@_name
+@name_option
 @click.argument("component", metavar="COMPONENT[@NODE]")
 def stop(name: str, component: str) -> None:
     """End a component in order (SIGTERM)."""
@@ -164,7 +133,7 @@ def stop(name: str, component: str) -> None:
 
 
 @main.command()
-@_name
+@name_option
 @click.argument("component", metavar="COMPONENT[@NODE]")
 def start(name: str, component: str) -> None:
     """Start a component that was ended, and wait until it is well."""
@@ -172,12 +141,12 @@ def start(name: str, component: str) -> None:
 
 
 @main.command()
-@_name
+@name_option
 @click.argument("component", metavar="COMPONENT[@NODE]")
 @click.option("--path", "path_only", is_flag=True, help="Print where the log is instead.")
 def logs(name: str, component: str, path_only: bool) -> None:
     """Print the log of a component, or those of all nodes one after the other."""
-    with _errors():
+    with errors():
         for log in _ask(name, {"verb": "logs", "component": component})["logs"]:
             if path_only:
                 click.echo(log)
@@ -186,12 +155,12 @@ def logs(name: str, component: str, path_only: bool) -> None:
 
 
 @main.command("exec-in", context_settings={"ignore_unknown_options": True})
-@_name
+@name_option
 @click.argument("node")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def exec_in(name: str, node: str, command: Sequence[str]) -> None:
     """Run a command (default: a shell) on a node, as ssh would: `exec-in node-1 ctr -n k8s.io tasks ls`."""
-    with _errors():
+    with errors():
         answer = control.ask(layout.of_cluster(name), {"verb": "enter", "node": node})
         flags = []
         for kind, descriptor in zip(answer.body["kinds"], answer.files, strict=True):

@@ -2,22 +2,16 @@
 
 import os
 import sys
-import time
 import traceback
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from kdl_runtime.client.client import Client
-from kdl_runtime.errors import ApiError, KdlError, TransportError
-from kdl_runtime.resources.registry import NODES, SERVICE_ACCOUNTS
-from kdl_runtime.types import ObjectKey
+from kdl_runtime.errors import KdlError
 from kdl_testing.envtest.fake_nodes import FakeNodes
 from kdl_testing.envtest.process import Process, Program, tail
-from realcluster import configs, control, dns, uplink
+from realcluster import configs, control, dns, readiness, uplink
 from realcluster.api import Api
 from realcluster.components import Components
-from realcluster.errors import ClusterError
 from realcluster.handover import ERROR, MACHINE_NETWORK, READY, Progress, Reporter
 from realcluster.layout import Layout
 from realcluster.network import API_SERVICE, DNS_PORT, Network
@@ -25,9 +19,7 @@ from realcluster.node import Node, Surroundings
 from realcluster.plan import COREDNS, Plan, read
 from realcluster.server import Server
 
-_READY_SECONDS = 120.0
 _START_SECONDS = 60.0
-_POLL_SECONDS = 0.1
 _API_NAME = "kubernetes.default.svc.cluster.local"
 
 
@@ -57,7 +49,8 @@ class Supervisor:
             list(executor.map(lambda node: node.start_kubelet(api), nodes))
             coredns = naming.result()
         self._report.step("kubelets and CoreDNS")
-        self._wait(api, network)
+        readiness.wait(api.control_plane, self._plan.node_names, f"The logs are in {self._layout.logs}.")
+        self._report.step("nodes Ready, and the service account that pods have by default")
         if self._plan.fake_nodes:
             api.control_plane.create_fake_nodes(FakeNodes(self._plan.fake_nodes, tainted=True))
             self._report.step(f"fake nodes: {self._plan.fake_nodes}")
@@ -88,49 +81,6 @@ class Supervisor:
         process = Process(program)
         process.start()
         return process
-
-    def _wait(self, api: Api, network: Network) -> None:
-        """For what pods need."""
-        names = self._plan.node_names
-
-        def ready() -> str:
-            return api.control_plane.call(lambda client: _missing(client, names))
-
-        _until(ready, f"The logs are in {self._layout.logs}.")
-        self._report.step("nodes Ready, and the service account that pods have by default")
-
-
-async def _missing(client: Client, names: list[str]) -> str:
-    """What pods still wait for; "" if for nothing."""
-    nodes = {node["metadata"]["name"]: node for node in await client.list(NODES)}
-    for name in names:
-        if name not in nodes:
-            return f"{name} has not registered"
-        conditions = {item["type"]: item for item in nodes[name].get("status", {}).get("conditions", ())}
-        condition = conditions.get("Ready", {})
-        if condition.get("status") != "True":
-            return f"{name} is not Ready: {condition.get('message', 'its kubelet has not said why')}"
-        if any(taint["key"].startswith("node.kubernetes.io/") for taint in nodes[name]["spec"].get("taints", ())):
-            return f"{name} still has the taint of a node that is not ready"
-    try:
-        await client.get(SERVICE_ACCOUNTS, ObjectKey("default", "default"))
-    except ApiError:
-        return "the namespace default has no service account yet"
-    return ""
-
-
-def _until(missing: Callable[[], str], hint: str) -> None:
-    deadline = time.monotonic() + _READY_SECONDS
-    while True:
-        try:
-            problem = missing()
-        except (ApiError, TransportError) as error:
-            problem = str(error)
-        if not problem:
-            return
-        if time.monotonic() >= deadline:
-            raise ClusterError(f"after {_READY_SECONDS:g} s {problem}. {hint}")
-        time.sleep(_POLL_SECONDS)
 
 
 def main(directory: str) -> None:
