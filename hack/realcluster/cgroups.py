@@ -11,6 +11,9 @@ from realcluster.errors import ClusterError
 NEEDED = ("cpu", "cpuset", "memory", "pids")
 """The controllers without which the kubelet does not start. Version 1 also needs cpuacct."""
 
+_DELEGATED = (*NEEDED, "hugetlb")
+"""The kubelet also wants this one where the machine has it."""
+
 MOUNTS = Path("/proc/self/mountinfo")
 _V2_MARK = "cgroup.controllers"
 _REMOVE_SECONDS = 10.0
@@ -66,17 +69,19 @@ def mounted() -> list[Hierarchy]:
 
 def create(path: str) -> None:
     """Makes the group, and those above it, in every hierarchy, with what its children need. ClusterError."""
-    for hierarchy in mounted():
+    found = mounted()
+    unified = is_unified(found)
+    for hierarchy in found:
         group = hierarchy.directory
         try:
             for name in Path(path).parts:
-                if hierarchy.version == 2:
+                if unified:
                     _delegate(group)
                 group = group / name
                 group.mkdir(exist_ok=True)
                 if "cpuset" in hierarchy.controllers:
                     _inherit_cpuset(group)
-            if hierarchy.version == 2:
+            if unified:
                 _delegate(group)
         except OSError as error:
             raise ClusterError(
@@ -93,10 +98,10 @@ def _inherit_cpuset(group: Path) -> None:
 
 
 def _delegate(group: Path) -> None:
-    """Version 2 gives a group's children only the controllers that are enabled here."""
+    """Version 2 gives a group's children only the controllers that are enabled in it. Usually they are in the root."""
     available = (group / _V2_MARK).read_text().split()
     enabled = (group / "cgroup.subtree_control").read_text().split()
-    wanted = [f"+{name}" for name in available if name not in enabled]
+    wanted = [f"+{name}" for name in _DELEGATED if name in available and name not in enabled]
     if wanted:
         (group / "cgroup.subtree_control").write_text(" ".join(wanted))
 
