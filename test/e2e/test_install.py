@@ -1,6 +1,8 @@
 """The operator as its users install it: rights, readiness, applying again, new versions of the CRDs."""
 
 import copy
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -34,19 +36,20 @@ def test_no_right_is_a_wildcard(cluster: Cluster, namespace: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verb", "resource"),
+    "question",
     [
         ("get", "secrets"),
-        ("create", "pods/exec"),
+        ("create", "pods", "--subresource=exec"),
         ("delete", "nodes"),
         ("create", "clusterrolebindings.rbac.authorization.k8s.io"),
         ("impersonate", "users"),
-        ("create", "serviceaccounts/token"),
+        ("create", "serviceaccounts", "--subresource=token"),
         ("patch", "customresourcedefinitions.apiextensions.k8s.io"),
     ],
+    ids="-".join,
 )
-def test_what_it_may_not_do(cluster: Cluster, verb: str, resource: str) -> None:
-    answer = cluster.try_kubectl("auth", "can-i", verb, resource, f"--as={ACCOUNT}", "--all-namespaces")
+def test_what_it_may_not_do(cluster: Cluster, question: Sequence[str]) -> None:
+    answer = cluster.try_kubectl("auth", "can-i", *question, f"--as={ACCOUNT}", "--all-namespaces")
     assert answer.stdout.strip() == "no", answer.stdout + answer.stderr
 
 
@@ -67,7 +70,7 @@ def test_it_has_every_right_that_it_needs(cluster: Cluster, namespace: Namespace
         master = f"all-{number}-master-0"
         namespace.until_pod(master)
         namespace.end(master, 137)
-        until("another pod", lambda name=master: namespace.history.uids(name), lambda uids: len(uids) == 2)
+        until("another pod", partial(namespace.history.uids, master), lambda uids: len(uids) == 2)
         namespace.until_pod(master)
         namespace.end(master)
         running.until_gone()

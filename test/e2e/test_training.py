@@ -7,11 +7,13 @@ import pytest
 
 from e2e.cluster import EXAMPLES
 from e2e.namespace import Namespace
+from e2e.waiting import until
 from kdl_runtime.codec import yaml
 
 pytestmark = pytest.mark.real_pods
 
 TRAINING_SECONDS = 180
+ENDED = {"Succeeded"}
 LOSS = re.compile(r"test-mlogloss:(\d\.\d+)")
 
 
@@ -20,7 +22,9 @@ def submitted(namespace: Namespace, example: Path) -> str:
     manifest = yaml.decode(example.read_text())
     job = namespace.submit(manifest)
     job.until("Succeeded", seconds=TRAINING_SECONDS)
-    assert all(pod["status"]["phase"] == "Succeeded" for pod in job.pods())
+    until(
+        "the end of all pods", lambda: [pod["status"]["phase"] for pod in job.pods()], lambda found: set(found) == ENDED
+    )
     assert len(namespace.history.all()) == 3, "no pod was made twice"
     first = min(namespace.pod_names(), key=lambda name: ("master" not in name, name))
     return namespace.kubectl("logs", first)
