@@ -40,7 +40,7 @@ class Facts:
 
     ``namespaces``, ``kernel``: what was said when namespaces, and in them a veth pair, a bridge and an overlay file
     system were tried; "" if that went well. ``cgroup_problem``: the same for making a control group. ``memory_mib``,
-    ``disk_mib``: what is available, and None where that could not be read.
+    ``disk_mib``: what is available, and None where that could not be read. ``filesystem``: of the cluster's state.
     """
 
     system: str = "Linux"
@@ -56,6 +56,7 @@ class Facts:
     apt: bool = True
     memory_mib: int | None = 8192
     disk_mib: int | None = 65536
+    filesystem: str = "ext4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,11 @@ def _cgroups(facts: Facts) -> Iterator[Missing]:
 
 
 def _space(facts: Facts) -> Iterator[Missing]:
+    if facts.filesystem == "overlay":
+        yield Missing(
+            "the directory of the cluster's state is on overlayfs, where containers' layers cannot be stacked again",
+            "set KDL_STATE_HOME to a directory on a disk; in a container, to one on a volume",
+        )
     if facts.memory_mib is not None and facts.memory_mib < MEMORY_MIB:
         yield Missing(
             f"{facts.memory_mib} MiB of memory are free, and a cluster takes {MEMORY_MIB}",

@@ -43,6 +43,7 @@ def gather() -> Facts:
     if tools == frozenset(TOOLS) and not namespaces:
         kernel = _said([*_NAMESPACES, "sh", "-ec", _KERNEL_TRIAL])
     found = cgroups.mounted()
+    state = _existing(layout.home())
     return Facts(
         tools=tools,
         capabilities=_capabilities(),
@@ -54,7 +55,8 @@ def gather() -> Facts:
         runtime_installed=packages.installed() is not None,
         apt=shutil.which("apt-get") is not None,
         memory_mib=_memory(),
-        disk_mib=_disk(layout.home()),
+        disk_mib=_disk(state),
+        filesystem=filesystem_of(cgroups.MOUNTS.read_text(), state.resolve()),
     )
 
 
@@ -93,6 +95,22 @@ def _memory() -> int | None:
 
 
 def _disk(directory: Path) -> int | None:
-    while not directory.exists():
-        directory = directory.parent
     return shutil.disk_usage(directory).free // _MIB
+
+
+def _existing(directory: Path) -> Path:
+    return next(path for path in (directory, *directory.parents) if path.exists())
+
+
+def filesystem_of(mountinfo: str, directory: Path) -> str:
+    """Such as ext4; "" if no mount is found. The last one of those on a directory is the one that is seen. Pure."""
+    best, kind = -1, ""
+    for line in mountinfo.splitlines():
+        before, _, after = line.partition(" - ")
+        fields = before.split()
+        if len(fields) < 5 or not after:
+            continue
+        mounted_at = Path(fields[4].encode().decode("unicode_escape"))
+        if directory.is_relative_to(mounted_at) and len(mounted_at.parts) >= best:
+            best, kind = len(mounted_at.parts), after.split()[0]
+    return kind

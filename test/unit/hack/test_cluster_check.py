@@ -1,10 +1,12 @@
 """Whether a cluster with real kubelets can run: what is missing, and how it is said."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from realcluster.check import CAPABILITIES, DISK_MIB, MEMORY_MIB, Facts, missing
+from realcluster.facts import filesystem_of
 
 ALL = (1 << 41) - 1
 SYS_RESOURCE = 24
@@ -50,6 +52,7 @@ def without(*bits: int) -> int:
             [f"{MEMORY_MIB - 1} MiB", f"{DISK_MIB - 1} MiB"],
             id="space",
         ),
+        pytest.param(Facts(filesystem="overlay"), ["is on overlayfs"], id="a container's own file system"),
     ],
 )
 def test_everything_that_is_missing_is_named(facts: Facts, said: Sequence[str]) -> None:
@@ -58,3 +61,26 @@ def test_everything_that_is_missing_is_named(facts: Facts, said: Sequence[str]) 
     for line, part in zip(found, said, strict=True):
         assert part in line
         assert ". Way out: " in line
+
+
+MOUNTS = """\
+20 1 0:1 / / rw - overlay overlay rw
+21 20 0:2 / /root/.local rw - ext4 /dev/a rw
+22 20 0:3 / /root/.local\\040x rw - xfs /dev/b rw
+23 20 0:4 / /run rw - tmpfs tmpfs rw
+24 20 0:5 / /run rw - ext4 /dev/c rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("directory", "kind"),
+    [
+        ("/root", "overlay"),
+        ("/root/.local/state", "ext4"),
+        ("/root/.localstate", "overlay"),
+        ("/root/.local x/state", "xfs"),
+        ("/run/state", "ext4"),
+    ],
+)
+def test_the_file_system_is_that_of_the_nearest_mount_on_top(directory: str, kind: str) -> None:
+    assert filesystem_of(MOUNTS, Path(directory)) == kind
