@@ -93,6 +93,8 @@ def mark(type_: ResourceType, old: Object, options: DeleteOptions, now: datetime
     marked = {**old, "metadata": meta}
     if "deletionTimestamp" in meta:
         _shorten(meta, options, now)
+        if is_namespace(type_) and not (old.get("spec") or {}).get("finalizers"):
+            meta["deletionGracePeriodSeconds"] = 0
         return marked
     grace = _grace_period(type_, old, options)
     meta["deletionTimestamp"] = format_time(now + timedelta(seconds=grace))

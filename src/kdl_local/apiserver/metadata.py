@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kdl_local.apiserver.fields import FieldError, invalid_object
+from kdl_local.apiserver.fields import FieldError
 from kdl_local.apiserver.names import dns_subdomain, label_value, qualified_name
 from kdl_local.apiserver.statuses import Undecodable
 from kdl_local.apiserver.types import Object, ResourceType
@@ -88,12 +88,12 @@ def validate(type_: ResourceType, obj: Object) -> list[FieldError]:
     ]
 
 
-def check_deletion_time(type_: ResourceType, obj: Object, old: Object) -> None:
-    """Invalid if an update sets another time of deletion; one that says nothing of it keeps it."""
+def deletion_time_errors(obj: Object, old: Object) -> list[FieldError]:
+    """Whether an update sets another time of deletion; one that says nothing of it keeps it."""
     asked, kept = obj["metadata"].get("deletionTimestamp"), old["metadata"].get("deletionTimestamp")
-    if asked and asked != kept:
-        error = FieldError.invalid("metadata.deletionTimestamp", asked, "field is immutable")
-        raise invalid_object(type_.gvk, old["metadata"]["name"], [error])
+    if not asked or asked == kept:
+        return []
+    return [FieldError.invalid("metadata.deletionTimestamp", asked, "field is immutable")]
 
 
 def validate_update(obj: Object, old: Object) -> list[FieldError]:

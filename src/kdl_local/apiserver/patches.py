@@ -41,7 +41,7 @@ def _patched(obj: Object, operations: Any) -> Object:
     try:
         patched = apply_json_patch(obj, [] if operations is None else operations)
     except BadRequest as error:
-        if isinstance(operations, list):
+        if isinstance(operations, list) and all(isinstance(item, dict) for item in operations):
             raise Invalid(error.message) from None
         raise
     if not isinstance(patched, dict):

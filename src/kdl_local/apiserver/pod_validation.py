@@ -256,12 +256,11 @@ def _update_errors(spec: Mapping[str, Any], old: Mapping[str, Any]) -> list[Fiel
             )
         )
     deadline, previous = spec.get("activeDeadlineSeconds"), old.get("activeDeadlineSeconds")
-    if previous is not None and (deadline is None or deadline > previous):
-        detail = (
-            "must not update from a positive integer to nil value"
-            if deadline is None
-            else "must be less than or equal to previous value"
-        )
+    if previous is not None and deadline is None:
+        detail = "must not update from a positive integer to nil value"
+        errors.append(FieldError.invalid("spec.activeDeadlineSeconds", deadline, detail))
+    elif previous is not None and deadline > previous:
+        detail = "must be less than or equal to previous value"
         return [*errors, FieldError.invalid("spec.activeDeadlineSeconds", deadline, detail)]
     known = {gate.get("name") for gate in old.get("schedulingGates") or ()}
     for index, gate in enumerate(spec.get("schedulingGates") or ()):

@@ -1,7 +1,7 @@
 """Reading and writing of stored objects: the rules that hold whoever asks, over HTTP or in process."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,6 @@ from kdl_local.apiserver.storage import Collection, Entry, Store
 from kdl_local.apiserver.types import Object, ResourceType
 from kdl_runtime.clock import Clock
 from kdl_runtime.codec.json import Raw
-from kdl_runtime.codec.patch import copy_json
 from kdl_runtime.codec.times import format_time
 from kdl_runtime.errors import BadRequest
 from kdl_runtime.types import ObjectKey, parse_api_version
@@ -149,13 +148,13 @@ class Registry:
         check_key(type_, key, new)
         self._check_versions(type_, new, old, options)
         self.drop_unknown(type_, new, options)
-        metadata.check_deletion_time(type_, new, old)
+        fixed = metadata.deletion_time_errors(new, old)
         new = strategy.prepare_for_update(type_, new, old, options.subresource)
         new = self._complete(type_, new, old)
         strategy.count_generation(type_, new, old, options.subresource)
         # A pod's spec is fixed for everyone but the binding.
         if options.subresource != "binding":
-            self._validate(type_, new, old)
+            self._validate(type_, new, old, fixed)
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
         self._set_owners(type_, new, old, given, options)
         if strategy.unchanged(new, old):
@@ -168,10 +167,9 @@ class Registry:
             entry = collection.put(key, shape)
             self._notify(type_, entry)
             return entry
-        # Watchers learn the revision of the removal; whoever has caused it is told the last one that was stored.
-        last = copy_json(shape)
-        self._notify(type_, collection.remove(key, shape), gone=True)
-        return Entry(key, last, stored.revision)
+        # Nothing is stored any more: watchers see what was, and whoever has caused it the update with the old revision.
+        self._notify(type_, collection.remove(key), gone=True)
+        return Entry(key, shape, stored.revision)
 
     def apply(self, type_: ResourceType, key: ObjectKey, config: Object, options: WriteOptions) -> Entry:
         """Merges ``config`` into an object, or creates it, with ``options.manager`` as the owner of its fields.
@@ -204,17 +202,18 @@ class Registry:
         old = type_.from_storage(stored.object)
         deletion.check_preconditions(type_, old, options)
         marked = deletion.mark(type_, old, options, self._clock.now())
-        gone = deletion.goes_now(type_, marked)
+        # A namespace is only marked at first, whatever holds it.
+        first = strategy.is_namespace(type_) and "deletionTimestamp" not in old["metadata"]
+        gone = deletion.goes_now(type_, marked) and not first
         if options.dry_run:
             shown = marked if type_.graceful_deletion or not gone else old
             return Deletion(Entry(key, type_.to_storage(shown), stored.revision), gone)
         collection = self.collection(type_)
         if gone:
-            # What goes at once is seen as it was; of pods, and of what had been deleted before, one sees how it went.
-            as_marked = (
-                type_.graceful_deletion or strategy.is_namespace(type_) or "deletionTimestamp" in old["metadata"]
-            )
-            entry = collection.remove(key, type_.to_storage(marked) if as_marked else None)
+            if type_.graceful_deletion and not strategy.unchanged(marked, old):
+                # Whoever watches pods sees one marked before it goes, even if it goes at once.
+                self._notify(type_, collection.put(key, type_.to_storage(marked)))
+            entry = collection.remove(key)
         elif strategy.unchanged(marked, old):
             return Deletion(stored, removed=False)
         else:
@@ -295,8 +294,9 @@ class Registry:
             type_.schema.default(obj)
         return obj
 
-    def _validate(self, type_: ResourceType, new: Object, old: Object | None) -> None:
-        errors = metadata.validate(type_, new)
+    def _validate(self, type_: ResourceType, new: Object, old: Object | None, found: Sequence[FieldError] = ()) -> None:
+        """``found`` are the errors that are known already."""
+        errors = [*found, *metadata.validate(type_, new)]
         if type_.storage_resource == CORE_EVENTS and old is None and type_.schema:
             # Of events, metadata is looked at last, and only if all else is well.
             errors = type_.schema.validate(new, None) or errors

@@ -109,8 +109,7 @@ class ApiServer:
             response = await self._dispatch(request)
         except ApiError as error:
             response = refusal(error, request.header("accept"))
-        # A built-in type warns only once the media type of the body is known to be one that it takes.
-        if response.status != UnsupportedMediaType.code and (deprecation := self._deprecation(request.path)):
+        if deprecation := self._deprecation(request.path, response.status):
             request.warn(deprecation)
         response.warnings = tuple(request.warnings)
         if fault.lost:
@@ -131,14 +130,16 @@ class ApiServer:
         call = Call(request, type_, route)
         return await self._subresources.handle(call) if route.subresource else self._call(call)
 
-    def _deprecation(self, path: str) -> str:
+    def _deprecation(self, path: str, status: int) -> str:
         """The warning that belongs to the version of the type at the path; empty if there is none."""
         route = parse_route(path)
         type_ = self.types.get(route.group, route.version, route.plural) if route else None
         if route is None or type_ is None:
             return ""
+        # A built-in type warns only if the request is one that it could serve.
         known = not route.subresource or route.subresource in type_.subresources
-        return type_.deprecation if known or type_.custom else ""
+        reached = known and status != UnsupportedMediaType.code
+        return type_.deprecation if type_.custom or reached else ""
 
     def _call(self, call: Call) -> Response:
         verb = _verb(call.request, call.route)

@@ -19,7 +19,8 @@ _SERVER_FIELDS = (
 )
 # The kubelet registers its node together with the status; for every other type a status is reported later.
 _STATUS_AT_CREATION = frozenset({"nodes"})
-# What is wanted of a class cannot be changed.
+# The labels of slices say which service they belong to; what is wanted of a class cannot be changed.
+_LABELS_COUNT = frozenset({"endpointslices"})
 _GENERATION_STAYS = frozenset({"priorityclasses"})
 
 
@@ -89,7 +90,9 @@ def prepare_for_update(type_: ResourceType, new: Object, old: Object, subresourc
 
 def count_generation(type_: ResourceType, new: Object, old: Object, subresource: str) -> None:
     """Counts up if the update changes what is wanted; both objects with their defaults filled in, ``new`` in place."""
-    if type_.resource.plural in _GENERATION_STAYS:
+    if type_.resource.plural in _LABELS_COUNT and new["metadata"].get("labels") != old["metadata"].get("labels"):
+        new["metadata"]["generation"] = old["metadata"]["generation"] + 1
+    elif type_.resource.plural in _GENERATION_STAYS:
         new["metadata"]["generation"] = old["metadata"]["generation"]
     elif type_.has_generation:
         same = subresource == "binding" or same_intent(type_, new, old)

@@ -32,6 +32,7 @@ LOOSE = (
     Loose(r" \"\" is invalid: patch: Invalid value|^Invalid value: \"\{", "the whole object as Go sees it"),
     Loose(r"Checked value must be of type", "numbers are checked a second time, without a field"),
     Loose(r"unrecognized type: ", "Go's strategic merge"),
+    Loose(r"Invalid JSON Patch", "a merge patch that is no object"),
     Loose(r"accessor error", "it names Go's types"),
     Loose(r"StorageError: invalid object", "it names keys of etcd"),
     Loose(r"the object provided is unrecognized", "Go's decoder, with the body"),

@@ -65,6 +65,9 @@ class _Names:
     def __call__(self, match: re.Match[str]) -> str:
         return self.known.setdefault(match[0], f"{self.word}-{len(self.known) + 1}")
 
+    def known_only(self, match: re.Match[str]) -> str:
+        return self.known.get(match[0], f"<{self.word}>")
+
 
 def normalise(steps: Sequence[Step], answers: Sequence[Answer]) -> list[Normal | None]:
     """The answers of one server to one sequence; None for requests that were not sent."""
@@ -175,7 +178,7 @@ class _Renaming:
                 return self._revision(value)
             if key == "continue":
                 return "<token>" if value else value
-            return self._text(value)
+            return self._text(value, told=key == "message")
         if key == "nodePort" and value in _NODE_PORTS:
             return self._ports.known.setdefault(str(value), f"port-{len(self._ports.known) + 1}")
         return value
@@ -185,10 +188,11 @@ class _Renaming:
             return text
         return f"revision {bisect_right(self._revisions, int(text))}"
 
-    def _text(self, text: str) -> str:
+    def _text(self, text: str, *, told: bool = False) -> str:
+        """``told``: a message, whose words may differ, so that it gives nothing a name."""
         text = _TIME.sub(lambda match: "<microtime>" if match[1] else "<time>", text)
         # Which address a service gets, and whether that of an earlier one comes again, is the server's own affair.
         text = _ADDRESS.sub("<address>", text)
         for pattern, names in self._names:
-            text = pattern.sub(names, text)
+            text = pattern.sub(names.known_only if told else names, text)
         return _REVISION_TEXT.sub(lambda match: match[1] + "<revision>", text)

@@ -99,7 +99,7 @@ def wire(author: Author) -> None:
             path = pick([one, f"{one}/status", f"{one}/scale", f"{one}/none"])
         elif method == "POST":
             path = pick([collection, f"{one}/none"])
-        elif method == "PUT":
+        else:
             path = pick([one, f"{one}/none"])
         body = kind.new(author.rng, author.name(kind)) if method in ("POST", "PUT") else None
         media = MERGE if method == "PATCH" else "application/json"

@@ -106,7 +106,7 @@ def test_what_others_schedule_is_left_alone_but_counts(start: Start, on_virtual_
             await asyncio.sleep(1)
             assert plane.node_of("foreign") == ""
             assert condition(plane.get("foreign"), "PodScheduled") is None
-            plane.direct.patch(PODS, "default", "foreign", {"spec": {"nodeName": "fake-0"}})
+            plane.direct.bind(plane.get("foreign"), "fake-0", plane.clock.now())
             plane.pod("ours", **cpu("1500m"))
             await asyncio.sleep(1)
             assert plane.node_of("ours") == ""
