@@ -29,7 +29,7 @@ def run(kind: str, reports: Path, options: Sequence[str]) -> Outcomes:
     report, log = reports / f"{kind}.xml", reports / f"{kind}.log"
     report.unlink(missing_ok=True)
     started = time.monotonic()
-    click.echo(f"{TITLES[kind]}: running", nl=False)
+    click.echo(f"{TITLES[kind]}: running, {log}")
     with environment(kind) as variables, log.open("wb") as output:
         ready = time.monotonic()
         done = subprocess.run(
@@ -44,12 +44,12 @@ def run(kind: str, reports: Path, options: Sequence[str]) -> Outcomes:
             check=False,
         )
     if done.returncode not in _NO_TESTS_FAILED or not report.exists():
-        raise RunError(f"\nthe suite did not run to its end on {TITLES[kind]}: see {log}")
+        raise RunError(f"the suite did not run to its end on {TITLES[kind]}: see {log}")
     outcomes = read(report.read_text())
     counts = Counter(outcome.result for outcome in outcomes.values())
     told = ", ".join(f"{count} {result}" for result, count in counts.items())
     seconds = f"{ready - started:.1f} s to start, {time.monotonic() - ready:.0f} s to run"
-    click.echo(f"\r{TITLES[kind]}: {len(outcomes)} cases, {told}; {seconds}")
+    click.echo(f"{TITLES[kind]}: {len(outcomes)} cases, {told}; {seconds}")
     return outcomes
 
 
@@ -83,7 +83,7 @@ def main(kinds: Sequence[str], reports: Path, options: Sequence[str]) -> None:
         local = run(LOCAL, reports, options)
         comparisons = {kind: compare(local, run(kind, reports, options)) for kind in kinds}
     except (KdlError, RunError) as error:
-        click.echo(f"\n{error}", err=True)
+        click.echo(str(error), err=True)
         sys.exit(2)
     for kind, comparison in comparisons.items():
         for line in describe(comparison, (TITLES[LOCAL], TITLES[kind])):
