@@ -1,0 +1,235 @@
+"""The operator's rights: enough for all that it does, and no more."""
+
+import asyncio
+import random
+from functools import partial
+from typing import Any
+
+import pytest
+
+from kdl_local.apiserver.request import make_request
+from kdl_runtime.client.client import Client
+from kdl_runtime.clock import LoopClock
+from kdl_runtime.leader.elector import LeaderElector
+from kdl_runtime.leader.lease import ElectionOptions
+from kdl_runtime.resources.registry import NAMESPACES, NODES, PODS, SERVICES
+from kdl_runtime.types import Resource
+from kdl_testing.direct import DirectTransport
+from kdl_workloads.framework import KUBEFLOW, Framework
+from kdl_workloads.frameworks.registry import BUILT_IN
+from kdl_workloads.operator import OperatorOptions, build
+from unit.deploy.manifests import DEPLOY, built, rules
+from unit.deploy.rbac import Access, Gate, access_of, allowed, granted
+from unit.kdl_workloads.operator.cluster import (
+    NAMESPACE,
+    PYTORCH_JOBS,
+    START,
+    Cluster,
+    Operator,
+    on_virtual_time,
+    pytorch_job,
+)
+
+OBJECTS = built()
+OPERATOR = rules(OBJECTS, "ClusterRole", "kdl-operator")
+LEASES = rules(OBJECTS, "Role", "kdl-operator")
+KINDS = [(framework, version) for framework in BUILT_IN for version in framework.conventions]
+RESOURCES = [framework.resource(version) for framework, version in KINDS]
+
+UNSEEN = {("update", resource.group, f"{resource.plural}/finalizers") for resource in RESOURCES}
+"""What no request asks for: an admission plugin that asks whether the one who sets an owner may keep it from going
+(https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#ownerreferencespermissionenforcement)."""
+
+
+def job(framework: Framework, version: str, **policy: Any) -> dict[str, Any]:
+    """One replica of each role that the kind has to have, in its own name."""
+    conventions = framework.conventions[version]
+    template = {"spec": {"containers": [{"name": conventions.container, "image": "train:1"}]}}
+    wanted = conventions.required or {framework.roles[0].name}
+    specs = {role: {"replicas": 1, "template": template} for role in wanted}
+    spec = {"runPolicy": policy} if version == KUBEFLOW else policy
+    return {
+        "apiVersion": version,
+        "kind": framework.kind,
+        "metadata": {"name": f"{framework.singular}-{version.split('.')[0]}", "namespace": NAMESPACE},
+        "spec": {framework.replica_specs_field: specs, **spec},
+    }
+
+
+def gated(*served: Resource) -> tuple[Cluster, Gate]:
+    cluster = Cluster(*served)
+    gate = Gate(cluster.gateway.handle, OPERATOR)
+    cluster.gateway.handle = gate.handle
+    return cluster, gate
+
+
+async def life_of_every_kind(cluster: Cluster, operator: Operator) -> None:
+    """From the beginning over a pod that is replaced to the time to live."""
+    for framework, version in KINDS:
+        wanted = job(framework, version, cleanPodPolicy="All", ttlSecondsAfterFinished=10)
+        cluster.direct.create(framework.resource(version), wanted)
+    await operator.until(lambda: len(cluster.pods()) == len(KINDS))
+    cluster.run_all()
+    await operator.settle()
+    for name in cluster.pods():
+        cluster.end(name)
+    await operator.until(lambda: not any(cluster.direct.list(resource) for resource in RESOURCES))
+    for name in cluster.pods():
+        cluster.kill(name)
+
+
+async def a_job_in_trouble(cluster: Cluster, operator: Operator) -> None:
+    """Its names are taken, a node is lost, a pod fails, and it is deleted while it runs."""
+    stranger = {"metadata": {"name": "job-worker-0", "namespace": NAMESPACE}}
+    container = {"name": "a", "image": "b"}
+    cluster.direct.create(PODS, {**stranger, "spec": {"containers": [container]}})
+    cluster.direct.create(SERVICES, {**stranger, "spec": {"clusterIP": "None"}})
+    cluster.direct.create(NODES, {"metadata": {"name": "node-1"}})
+    cluster.direct.create(PYTORCH_JOBS, pytorch_job(policy="ExitCode", cleanPodPolicy="None"))
+    for resource in (SERVICES, PODS):
+        await asyncio.sleep(120)
+        cluster.direct.delete(resource, NAMESPACE, "job-worker-0", grace_period_seconds=0)
+    await operator.until(lambda: len(cluster.pods()) == 3, seconds=600)
+    cluster.run_all()
+    await operator.settle()
+    cluster.end("job-worker-1", 137)
+    await operator.settle()
+    cluster.run_all()
+    cluster.direct.delete(PODS, NAMESPACE, "job-worker-0", grace_period_seconds=5)
+    await asyncio.sleep(200)
+    cluster.direct.delete(PYTORCH_JOBS, NAMESPACE, "job", propagation="Background")
+    await operator.settle()
+
+
+@on_virtual_time
+async def test_every_right_is_there_and_every_right_is_used() -> None:
+    cluster, gate = gated(*RESOURCES)
+    async with cluster.operator() as operator:
+        await life_of_every_kind(cluster, operator)
+        await a_job_in_trouble(cluster, operator)
+        # An event that comes again is counted in the one that is there.
+        await asyncio.sleep(600)
+    gate.streams_lists = False
+    async with cluster.operator():
+        pass
+    assert gate.refused == set()
+    asked = {access.right for access in gate.asked}
+    # What one kind needs in trouble, all do.
+    kind = PYTORCH_JOBS
+    if ("get", kind.group, kind.plural) in asked:
+        asked |= {("get", resource.group, resource.plural) for resource in RESOURCES}
+    assert sorted(granted(OPERATOR) - asked) == sorted(UNSEEN)
+
+
+@on_virtual_time
+async def test_one_namespace_is_enough_for_an_operator_of_one_namespace() -> None:
+    cluster, gate = gated(PYTORCH_JOBS)
+    running = Operator(cluster, build_controllers=False)
+    build(running.manager, OperatorOptions(namespaces=(NAMESPACE,), late_kinds=False), cluster.served)
+    task = asyncio.create_task(running.manager.start())
+    await running.manager.wait_started()
+    await running.run_job()
+    running.manager.stop()
+    await task
+    assert {access.namespace for access in gate.asked} == {NAMESPACE}
+
+
+@on_virtual_time
+async def test_the_lease() -> None:
+    """Two candidates: one leads, the other watches it, and takes over."""
+    cluster = Cluster()
+    gate = Gate(cluster.server.handle, LEASES)
+    cluster.direct.create(NAMESPACES, {"metadata": {"name": "kdl-system"}})
+    clock = LoopClock(START)
+    leaders: list[str] = []
+    candidates = []
+    for name in ("first", "second"):
+        options = ElectionOptions("kdl-system", "kdl-operator", name)
+        elector = LeaderElector(Client(DirectTransport(gate), clock), options, clock, random.Random(name))
+        elector.start(partial(leaders.append, name), lambda _why: None)
+        candidates.append(elector)
+        await asyncio.sleep(30)
+    for elector in candidates:
+        await elector.stop(release=True)
+        await asyncio.sleep(30)
+    assert leaders == ["first", "second"]
+    assert gate.refused == set()
+    assert {access.right for access in gate.asked} == granted(LEASES)
+
+
+@pytest.mark.parametrize(
+    ("access", "expected"),
+    [
+        (Access("get", "coordination.k8s.io", "leases", "kdl-system", "kdl-operator"), True),
+        (Access("get", "coordination.k8s.io", "leases", "kdl-system", "another"), False),
+        (Access("list", "coordination.k8s.io", "leases", "kdl-system"), False),
+        (Access("delete", "coordination.k8s.io", "leases", "kdl-system", "kdl-operator"), False),
+    ],
+)
+def test_no_other_lease(access: Access, expected: bool) -> None:
+    assert allowed(access, LEASES) is expected
+
+
+@pytest.mark.parametrize("directory", [DEPLOY, DEPLOY / "namespaced"], ids=lambda path: path.name)
+def test_no_rule_has_a_wildcard(directory: Any) -> None:
+    found = [item for item in built(directory) if item["kind"] in ("Role", "ClusterRole")]
+    assert len(found) > 3
+    for item in found:
+        for rule in item["rules"]:
+            assert "*" not in str(rule), (item["metadata"]["name"], rule)
+            assert rule["verbs"] and rule["resources"]
+
+
+SECRETS = {
+    "secrets",
+    "configmaps",
+    "serviceaccounts",
+    "serviceaccounts/token",
+    "pods/exec",
+    "pods/attach",
+    "nodes/proxy",
+}
+
+
+def test_no_right_lets_it_read_secrets_or_enter_pods() -> None:
+    assert {resource for _, _, resource in granted(OPERATOR)}.isdisjoint(SECRETS)
+    assert {verb for verb, _, _ in granted(OPERATOR)}.isdisjoint(
+        {"escalate", "bind", "impersonate", "deletecollection"}
+    )
+
+
+@pytest.mark.parametrize(("framework", "version"), KINDS, ids=lambda item: getattr(item, "kind", item))
+def test_users_may_do_with_jobs_what_they_may_do_with_pods(framework: Framework, version: str) -> None:
+    resource = framework.resource(version)
+    view, edit = (granted(rules(OBJECTS, "ClusterRole", f"kdl-jobs-{name}")) for name in ("view", "edit"))
+    readings = {(verb, resource.group, resource.plural) for verb in ("get", "list", "watch")}
+    writings = {(verb, resource.group, resource.plural) for verb in ("create", "update", "patch", "delete")}
+    assert readings <= view
+    assert readings | writings <= edit
+    assert not writings & view
+    scaled = {("patch", resource.group, f"{resource.plural}/scale")} <= edit
+    assert scaled == bool(framework.conventions[version].scale_role)
+    assert not any(name.endswith(("/status", "/finalizers")) for _, _, name in edit)
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "expected"),
+    [
+        ("GET", "/api/v1/pods", Access("list", "", "pods")),
+        ("GET", "/api/v1/pods?watch=1", Access("watch", "", "pods")),
+        ("GET", "/api/v1/namespaces/a/pods/b", Access("get", "", "pods", "a", "b")),
+        ("PATCH", "/apis/g.io/v1/namespaces/a/jobs/b/status", Access("patch", "g.io", "jobs/status", "a", "b")),
+        ("POST", "/api/v1/namespaces", Access("create", "", "namespaces")),
+        ("GET", "/api/v1/namespaces/a", Access("get", "", "namespaces", "", "a")),
+        ("DELETE", "/api/v1/namespaces/a/pods", Access("deletecollection", "", "pods", "a")),
+        (
+            "GET",
+            "/api/v1/namespaces/a/pods?watch=true&fieldSelector=metadata.name%3Db",
+            Access("watch", "", "pods", "a", "b"),
+        ),
+        ("GET", "/apis", None),
+        ("GET", "/apis/kubeflow.org/v1", None),
+    ],
+)
+def test_what_a_request_asks_for(method: str, url: str, expected: Access | None) -> None:
+    assert access_of(make_request(method, url)) == expected
