@@ -46,10 +46,11 @@ ON_THE_CLUSTER = (INSTALL, JOBS, TRAINING, FAULTS, SCALE, UNINSTALL)
 
 ENVTEST = Suite("envtest", ["test/envtest"], selects=False)
 CLIENT_GO = Suite("client-go", ["test/conformance/test_client_go.py"], selects=False)
+CLUSTER_TOOL = Suite("cluster-tool", ["test/e2e/test_cluster_tool.py"], selects=False)
 CONFORMANCE = Suite("conformance", [], selects=False)
 DIFFERENTIAL = Suite("differential", [], selects=False)
 
-BESIDE_IT = (ENVTEST, CLIENT_GO, CONFORMANCE, DIFFERENTIAL)
+BESIDE_IT = (ENVTEST, CLIENT_GO, CLUSTER_TOOL, CONFORMANCE, DIFFERENTIAL)
 """They start what they need, and need the binaries only."""
 
 NAMES = tuple(suite.name for suite in (*ON_THE_CLUSTER, *BESIDE_IT))
