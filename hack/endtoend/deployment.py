@@ -66,17 +66,21 @@ class OperatorPod(Operator):
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+        self._uid = ""
 
     def deploy(self) -> None:
         self._cluster.kubectl("apply", "-k", DEPLOY)
         self.start()
 
     def kill(self) -> None:
-        uid = self._kubectl("get", "pods", "-o", "jsonpath={.items[0].metadata.uid}")
-        kill_processes(uid)
+        # Without an API server it is the pod that was there last.
+        with contextlib.suppress(StepError):
+            self._uid = self._kubectl("get", "pods", "-o", "jsonpath={.items[0].metadata.uid}")
+        kill_processes(self._uid)
 
     def start(self) -> None:
         self._kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=90s")
+        self._uid = self._kubectl("get", "pods", "-o", "jsonpath={.items[0].metadata.uid}")
 
     def log(self, lines: int) -> str:
         logs = ("logs", f"deployment/{NAME}", f"--tail={lines}", "--all-containers", "--prefix")

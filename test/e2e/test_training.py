@@ -52,6 +52,16 @@ def test_pytorch_ranks_meet(namespace: Namespace, manifest: str) -> None:
     assert "all sums agree" in log
 
 
+def test_pytorch_trains(namespace: Namespace) -> None:
+    """DistributedDataParallel over Gloo, with the PyTorch that Debian has."""
+    folder = EXAMPLES / "pytorch"
+    namespace.create_program("pytorch-ddp", **{"ddp.py": (folder / "ddp.py").read_text()})
+    log = submitted(namespace, folder / "job-ddp.yaml")
+    accuracy = re.search(r"^accuracy (\d\.\d+)", log, re.MULTILINE)
+    assert accuracy, log
+    assert float(accuracy[1]) >= 0.95
+
+
 def test_jax(namespace: Namespace) -> None:
     folder = EXAMPLES / "jax"
     namespace.create_program("jax-spirals", **{"train.py": (folder / "train.py").read_text()})
