@@ -21,10 +21,10 @@ def kill(layout: Layout) -> None:
 
 
 def clean(layout: Layout, *, keep_logs: bool = False) -> None:
-    """Removes control groups and files of a cluster whose processes have ended, or are about to. Network interfaces and
-    mounts go with its namespaces. ClusterError."""
+    """Removes control groups and files of a cluster whose processes have ended, or are about to. Mounts
+    and the network of the cluster go with its namespaces. ClusterError."""
     cgroups.remove(layout.cgroup)
-    uplink.wait_until_gone(_block(layout), layout.cgroup)
+    uplink.remove(_block(layout), layout.cgroup)
     deadline = time.monotonic() + _SECONDS
     while left := _remove_files(layout, keep_logs):
         if time.monotonic() >= deadline:

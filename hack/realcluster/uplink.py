@@ -1,10 +1,9 @@
 """The connection between the cluster and the machine: a pair of interfaces, and the machine's routes to the cluster.
 
-It goes with the cluster's network namespace. Nothing else of the machine's network is changed.
+Nothing else of the machine's network is changed.
 """
 
 import os
-import time
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from realcluster.sandbox import BRIDGE, control_plane_links
 
 _INSIDE = "machine"
 _EXISTS = "File exists"
-_POLL_SECONDS = 0.02
 
 
 def connect(machine: int, owner: str) -> Network:
@@ -65,18 +63,24 @@ def _claim(on_machine: list[str], machine: int) -> Network:
     )
 
 
-def wait_until_gone(block: str, owner: str, timeout: float = 10.0) -> None:
-    """Waits for the kernel, which removes the connection soon after the last process in the cluster's network has
-    ended, and removes it if a process of somebody else holds it. ``block`` is empty if there was none yet."""
+def remove(block: str, owner: str) -> None:
+    """Removes the machine's interface, and with it the routes, if it still is the owner's. ``block`` is empty if there
+    was none yet. ClusterError.
+
+    The kernel would remove it with the cluster's network, but only when the last connections that ended processes have
+    left in it time out.
+    """
     if not block:
         return
     link = Network(IPv4Network(block)).link
-    deadline = time.monotonic() + timeout
-    while _owner(link) == owner:
-        if time.monotonic() >= deadline:
-            run(["ip", "link", "delete", link])
-            return
-        time.sleep(_POLL_SECONDS)
+    if _owner(link) != owner:
+        return
+    try:
+        run(["ip", "link", "delete", link])
+    except ClusterError:
+        # The kernel may have been faster.
+        if _owner(link) == owner:
+            raise
 
 
 def _owner(link: str) -> str:
