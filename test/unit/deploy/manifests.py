@@ -15,15 +15,11 @@ Object = dict[str, Any]
 
 
 @cache
-def _text(directory: Path) -> str:
+def built(directory: Path = DEPLOY) -> list[Object]:
+    """The objects of a kustomization, in the order in which they are applied. All tests share them."""
     done = subprocess.run([KUBECTL, "kustomize", directory], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def built(directory: Path = DEPLOY) -> list[Object]:
-    """The objects of a kustomization, in the order in which they are applied."""
-    return [dict(item) for item in yaml.decode_all(_text(directory))]
+    return [dict(item) for item in yaml.decode_all(done.stdout)]
 
 
 def only(objects: list[Object], kind: str, name: str, namespace: str = "") -> Object:

@@ -21,7 +21,7 @@ from kdl_workloads.crds import all_crds
 from unit.deploy.manifests import DEPLOY, Object, built, only
 from unit.kdl_workloads.operator.cluster import START, on_virtual_time
 
-OBJECTS = built()
+OBJECTS = built(DEPLOY)
 NAMESPACE = "kdl-system"
 NAME = "kdl-operator"
 

@@ -30,7 +30,7 @@ from unit.kdl_workloads.operator.cluster import (
     pytorch_job,
 )
 
-OBJECTS = built()
+OBJECTS = built(DEPLOY)
 OPERATOR = rules(OBJECTS, "ClusterRole", "kdl-operator")
 LEASES = rules(OBJECTS, "Role", "kdl-operator")
 KINDS = [(framework, version) for framework in BUILT_IN for version in framework.conventions]
