@@ -69,8 +69,9 @@ def until_gone(cluster: Cluster, name: str) -> None:
 
 
 def main(found: Object) -> Mapping[str, Any]:
-    status: Mapping[str, Any] = found["status"]["containerStatuses"][0]
-    return status
+    """The status of the first container; before it has one, that of none."""
+    statuses: list[Mapping[str, Any]] = found["status"].get("containerStatuses") or [{"state": {}, "restartCount": 0}]
+    return statuses[0]
 
 
 def ready(found: Object) -> str:
@@ -105,7 +106,7 @@ def test_a_pod_runs_until_it_is_deleted(fake_cluster: Cluster) -> None:
     ],
 )
 def test_how_a_pod_ends(fake_cluster: Cluster, notes: dict[str, str], expected: str, code: int) -> None:
-    name = create(fake_cluster, pod(f"ends-{abs(hash(tuple(notes.items())))}", **notes))
+    name = create(fake_cluster, pod("ends", **notes))
     found = until(fake_cluster, name, phase(expected))
     ends = [status["state"]["terminated"] for status in found["status"]["containerStatuses"]]
     assert [end["exitCode"] for end in ends] == [code, code]
