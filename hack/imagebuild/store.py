@@ -12,7 +12,7 @@ from pathlib import Path
 from imagebuild import archive
 from imagebuild.archive import Tarball
 
-KEPT = 3
+KEPT = 2
 """Generations of a layer or an archive that are kept; a change of code makes a new one each time."""
 KEY_LENGTH = 16
 
