@@ -119,12 +119,17 @@ def forwarded(kubectl: Kubectl, name: str, port: int) -> Iterator[int]:
         yield int(match[1])
 
 
-def ask(port: int, data: bytes) -> bytes:
-    """Everything that a server says to one client that sends this and no more."""
+def ask(port: int, data: bytes, size: int) -> bytes:
+    """So many bytes of the answer to this. The client keeps its side open: a container runtime may end a forwarded
+    connection as soon as one side is closed."""
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
         client.sendall(data)
-        client.shutdown(socket.SHUT_WR)
-        found = b""
-        while piece := client.recv(65536):
-            found += piece
-        return found
+        return hear(client, size)
+
+
+def hear(client: Any, size: int) -> bytes:
+    """So many bytes of what comes from a socket, less if it ends before."""
+    found = b""
+    while len(found) < size and (piece := client.recv(size - len(found))):
+        found += piece
+    return found

@@ -127,9 +127,11 @@ def test_an_interactive_shell(sleeping: Kubectl) -> None:
         screen.resize(24, 80)
         screen.type("while [ \"$(stty size)\" != '24 80' ]; do sleep 0.1; done; echo resized-$((1+1))\n")
         screen.until("resized-2")
-        screen.type("sleep 1000\n")
-        screen.until("sleep 1000\r\n")
+        screen.type("sh -c 'echo asleep-$((1+1)); exec sleep 1000'\n")
+        screen.until("asleep-2")
         screen.type("\x03")
+        # The terminal drops what was typed before the interrupt has come through.
+        screen.until(r"[#$] ")
         screen.type("echo code=$?\n")
         screen.until("code=130")
         screen.type("exit 7\n")

@@ -1,4 +1,7 @@
-"""kubectl port-forward to pods that run."""
+"""kubectl port-forward to pods that run.
+
+A pod ``echo`` greets every client with its name, and then says what it hears.
+"""
 
 import hashlib
 import os
@@ -9,7 +12,7 @@ import time
 import pytest
 
 from conformance.kubectl import Kubectl
-from conformance.streams import PATIENCE, ask, forwarded, pod, running, sleeper, start
+from conformance.streams import PATIENCE, ask, forwarded, hear, pod, running, sleeper, start
 
 pytestmark = pytest.mark.node
 
@@ -17,9 +20,9 @@ ECHO = """
 import os, socket, threading
 def serve(client):
     with client:
+        client.sendall(os.environ["HOSTNAME"].encode() + b"|")
         while data := client.recv(65536):
             client.sendall(data)
-        client.sendall(b"|" + os.environ["HOSTNAME"].encode())
 server = socket.create_server((os.environ["ADDRESS"], int(os.environ["PORT"])))
 print("ready", flush=True)
 while True:
@@ -34,7 +37,7 @@ def free_port() -> int:
 
 
 def echo(kubectl: Kubectl, name: str, address: str = "0.0.0.0") -> int:
-    """Starts a pod that echoes; its port."""
+    """Starts the pod; its port."""
     port = free_port()
     env = [{"name": "ADDRESS", "value": address}, {"name": "PORT", "value": str(port)}]
     probe = {"exec": {"command": ["python3", "-c", f"import socket; socket.create_connection(('{address}', {port}))"]}}
@@ -46,8 +49,8 @@ def echo(kubectl: Kubectl, name: str, address: str = "0.0.0.0") -> int:
 def test_whatever_address_the_pod_listens_on(kubectl: Kubectl, address: str) -> None:
     port = echo(kubectl, "echo", address)
     with forwarded(kubectl, "pod/echo", port) as local:
-        assert ask(local, b"hello") == b"hello|echo"
-        assert ask(local, b"again") == b"again|echo"
+        assert ask(local, b"hello", 10) == b"echo|hello"
+        assert ask(local, b"again", 10) == b"echo|again"
 
 
 def test_many_connections_at_once(kubectl: Kubectl) -> None:
@@ -56,14 +59,15 @@ def test_many_connections_at_once(kubectl: Kubectl) -> None:
     with forwarded(kubectl, "echo", port) as local:
 
         def one(number: int) -> None:
-            answers[number] = ask(local, f"{number}".encode() * 10_000)
+            data = b"%02d" % number * 10_000
+            answers[number] = ask(local, data, len(data) + 5)
 
         threads = [threading.Thread(target=one, args=(number,)) for number in range(20)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(PATIENCE)
-    assert answers == {number: f"{number}".encode() * 10_000 + b"|echo" for number in range(20)}
+    assert answers == {number: b"echo|" + b"%02d" % number * 10_000 for number in range(20)}
 
 
 def test_much_data_both_ways(kubectl: Kubectl) -> None:
@@ -71,8 +75,9 @@ def test_much_data_both_ways(kubectl: Kubectl) -> None:
     with forwarded(kubectl, "echo", port) as local, socket.create_connection(("127.0.0.1", local)) as client:
         writing = threading.Thread(target=client.sendall, args=(data,))
         writing.start()
-        digest, left = hashlib.sha256(), len(data)
         client.settimeout(PATIENCE)
+        assert hear(client, 5) == b"echo|"
+        digest, left = hashlib.sha256(), len(data)
         while left:
             piece = client.recv(min(left, 65536))
             assert piece, f"{left} bytes are missing"
@@ -87,13 +92,14 @@ def test_a_client_that_breaks_its_connection_leaves_the_others_alone(kubectl: Ku
     with forwarded(kubectl, "echo", port) as local:
         with socket.create_connection(("127.0.0.1", local)) as other:
             other.settimeout(PATIENCE)
+            assert hear(other, 5) == b"echo|"
             for _ in range(3):
                 with socket.create_connection(("127.0.0.1", local)) as client:
                     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
                     client.sendall(b"x" * 100_000)
             other.sendall(b"still here")
-            assert other.recv(100) == b"still here"
-        assert ask(local, b"new") == b"new|echo"
+            assert hear(other, 10) == b"still here"
+        assert ask(local, b"new", 8) == b"echo|new"
 
 
 def test_a_service_leads_to_its_pod(kubectl: Kubectl) -> None:
@@ -101,7 +107,7 @@ def test_a_service_leads_to_its_pod(kubectl: Kubectl) -> None:
     kubectl("label", "pod", "echo", "app=echo")
     kubectl("create", "service", "clusterip", "echo", f"--tcp={port}:{port}")
     with forwarded(kubectl, "service/echo", port) as local:
-        assert ask(local, b"hello") == b"hello|echo"
+        assert ask(local, b"hello", 10) == b"echo|hello"
 
 
 def test_a_closed_port_is_told(kubectl: Kubectl) -> None:

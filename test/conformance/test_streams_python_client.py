@@ -13,7 +13,7 @@ from kubernetes.client import ApiException
 from kubernetes.stream import portforward, stream
 
 from conformance.kubectl import Kubectl
-from conformance.streams import PATIENCE, sleeper, start
+from conformance.streams import PATIENCE, hear, sleeper, start
 from conformance.test_streams_port_forward import echo, free_port
 
 # The client leaves its sockets to the garbage collector.
@@ -91,12 +91,10 @@ def test_a_forwarded_port(kubectl: Kubectl, core: Any) -> None:
     forward = portforward(core().connect_get_namespaced_pod_portforward, "echo", kubectl.namespace, ports=str(port))
     with closing(forward.socket(port)) as found:
         found.settimeout(PATIENCE)
-        for text in (b"hello", b"x" * 100_000):
+        assert hear(found, 5) == b"echo|"
+        for text in (b"hello", b"x" * 1000):
             found.sendall(text)
-            answer = b""
-            while len(answer) < len(text):
-                answer += found.recv(65536)
-            assert answer == text
+            assert hear(found, len(text)) == text
     assert forward.error(port) is None
 
 

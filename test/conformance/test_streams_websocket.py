@@ -122,7 +122,7 @@ async def test_channels_that_were_not_asked_for(streams: Streams) -> None:
 
 
 async def test_a_terminal_of_the_size_that_was_sent(streams: Streams) -> None:
-    script = "while [ \"$(stty size)\" != '33 101' ]; do sleep 0.1; done; echo seen"
+    script = "while [ \"$(stty size 2>/dev/null)\" != '33 101' ]; do sleep 0.1; done; echo seen"
     query = exec_query("sh", "-c", script, stdin="true", stdout="true", tty="true")
     async with streams.connect(query, V5) as socket:
         await socket.send_bytes(b'\x04{"Width":101,"Height":33}')
