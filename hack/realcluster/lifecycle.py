@@ -26,7 +26,7 @@ _KEEPER_SECONDS = 40.0
 
 def up(cluster: Layout, plan: Plan, report: Report) -> None:
     """Returns when pods can run in the cluster. ClusterError, and then nothing runs; only logs are left."""
-    with _turn():
+    with turn(cluster):
         if running(cluster):
             raise ClusterError(
                 f"a cluster named {cluster.name} runs already: use it, stop it with 'hack/cluster down --name "
@@ -83,7 +83,7 @@ def _follow(pipe: IO[str], cluster: Layout, report: Report) -> str:
 
 def down(cluster: Layout) -> bool:
     """Stops it, and removes everything of it. False if there was nothing. ClusterError."""
-    with _turn():
+    with turn(cluster):
         found = cluster.directory.exists() or running(cluster)
         for pid in _keepers(cluster):
             _terminate(pid)
@@ -139,13 +139,26 @@ def _wait(keeper: "subprocess.Popen[str]") -> None:
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
-    """One ``up`` or ``down`` at a time decides what runs and what is left of an earlier cluster."""
-    home = layout.home()
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
+def turn(cluster: Layout) -> Iterator[None]:
+    """One ``up`` or ``down`` at a time decides what of this cluster runs, and what is left of an earlier one."""
+    path = cluster.directory.with_name(f"{cluster.name}.lock")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if not _is(path, descriptor):
+                # Removed by the one that had it.
+                continue
+            yield
+            path.unlink(missing_ok=True)
+            return
+        finally:
+            os.close(descriptor)
+
+
+def _is(path: Path, descriptor: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
