@@ -3,7 +3,7 @@
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
@@ -51,36 +51,58 @@ async def tapped(config: ClusterConfig) -> AsyncIterator[Tap]:
     user = config.user
     context = client_context(config.ca.read(), user.client_certificate.read() + user.client_key.read())
 
+    connections: set[asyncio.Task[None]] = set()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
+        task = asyncio.current_task()
+        assert task is not None
+        # The event loop alone would not keep it.
+        connections.add(task)
+        try:
             await _connect(reader, writer, (target.hostname or "", target.port or 443, context), tap)
-        writer.close()
+        finally:
+            writer.close()
+            connections.discard(task)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         tap.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        yield tap
+        try:
+            yield tap
+        finally:
+            await _cancelled(connections)
 
 
 async def _connect(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: tuple[str, int, ssl.SSLContext], tap: Tap
 ) -> None:
+    """Until either side closes. A server that refuses the connection has closed it as well."""
     host, port, context = target
-    far_reader, far_writer = await asyncio.open_connection(host, port, ssl=context)
     try:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(_pump(reader, far_writer, tap.sent))
-            group.create_task(_pump(far_reader, writer, tap.answered))
-    except* OSError:
-        pass
+        far_reader, far_writer = await asyncio.open_connection(host, port, ssl=context)
+    except OSError:
+        return
+    pumps = [
+        asyncio.create_task(_pump(reader, far_writer, tap.sent)),
+        asyncio.create_task(_pump(far_reader, writer, tap.answered)),
+    ]
+    try:
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        far_writer.close()
+        await _cancelled(pumps)
+        # Without the farewells of TLS, for which nobody waits.
+        far_writer.transport.abort()
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, note: Callable[[bytes], None]) -> None:
-    """Until either side has closed, which closes the other one."""
-    while data := await source.read(_CHUNK_BYTES):
-        note(data)
-        sink.write(data)
-        await sink.drain()
-    sink.close()
+    with suppress(OSError):
+        while data := await source.read(_CHUNK_BYTES):
+            note(data)
+            sink.write(data)
+            await sink.drain()
+
+
+async def _cancelled(tasks: Collection[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
