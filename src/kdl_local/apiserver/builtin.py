@@ -108,7 +108,7 @@ def _core_types() -> list[ResourceType]:
         ),
         _core("PersistentVolumeClaim", "persistentvolumeclaims", "pvc", subresources=_STATUS),
         _core("PersistentVolume", "persistentvolumes", "pv", namespaced=False, subresources=_STATUS),
-        _core("PodTemplate", "podtemplates"),
+        _core("PodTemplate", "podtemplates", has_generation=True),
     ]
 
 

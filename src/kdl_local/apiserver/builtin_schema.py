@@ -54,7 +54,7 @@ class BuiltinSchema:
     def default(self, obj: Object) -> None:
         self.defaults(obj)
 
-    def validate(self, obj: Object, old: Object | None) -> list[FieldError]:
+    def validate(self, obj: Object, old: Object | None, *, blocked: bool = False) -> list[FieldError]:
         return self.errors(obj, old)
 
     def openapi(self) -> Mapping[str, Any] | None:

@@ -253,7 +253,7 @@ def _pod_template(obj: Object, now: datetime) -> list[Any]:
     containers = (template.get("spec") or {}).get("containers") or ()
     names = ",".join(container.get("name", "") for container in containers)
     images = ",".join(container.get("image", "") for container in containers)
-    return [names, images, _selector((template.get("metadata") or {}).get("labels")), _age(obj, now)]
+    return [names, images, _selector((template.get("metadata") or {}).get("labels"))]
 
 
 def _created(obj: Object, now: datetime) -> list[Any]:
@@ -284,7 +284,7 @@ PRINTERS: Mapping[str, Printer] = {
         "Status, Volume, Capacity, Access Modes, StorageClass, VolumeAttributesClass, Age", _volume_claim, "VolumeMode"
     ),
     "persistentvolumes": _printer("Capacity, Access Modes, Reclaim Policy, Status, Claim, StorageClass, Age", _volume),
-    "podtemplates": _printer("Containers, Images, Pod Labels, Age", _pod_template),
+    "podtemplates": _printer("Containers, Images, Pod Labels", _pod_template),
     "leases.coordination.k8s.io": _printer(
         "Holder, Age", lambda obj, now: [_section(obj, "spec").get("holderIdentity") or "", _age(obj, now)]
     ),

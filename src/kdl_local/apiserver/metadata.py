@@ -1,18 +1,21 @@
 """Rules for ``metadata`` that hold for every type (``k8s.io/apimachinery/pkg/api/validation/objectmeta.go``)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kdl_local.apiserver.fields import FieldError
 from kdl_local.apiserver.names import dns_subdomain, label_value, qualified_name
 from kdl_local.apiserver.statuses import Undecodable
 from kdl_local.apiserver.types import Object, ResourceType
+from kdl_runtime.codec.times import parse_time
 from kdl_runtime.types import Resource
 
 ANNOTATIONS_MAX_BYTES = 256 * 1024
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
 _STANDARD_FINALIZERS = frozenset({ORPHAN, FOREGROUND, "kubernetes"})
+# Groups whose kinds leave the rules for finalizers of the core group out.
+_LENIENT = frozenset({"coordination.k8s.io", "policy"})
 _STRINGS = ("name", "generateName", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
 _FIELDS = frozenset(
     {
@@ -45,6 +48,8 @@ def check_shape(resource: Resource, obj: Object) -> None:
     meta.pop("selfLink", None)
     for name in _STRINGS:
         _expect(resource, f"metadata.{name}", isinstance(meta.get(name, ""), str), "a string")
+    for name in ("creationTimestamp", "deletionTimestamp"):
+        _check_time(resource, meta.get(name))
     for name in ("labels", "annotations"):
         _expect(resource, f"metadata.{name}", _is_string_map(meta.get(name, {})), "an object of strings")
     finalizers = meta.get("finalizers", [])
@@ -72,6 +77,14 @@ def _expect(resource: Resource, path: str, holds: bool, shape: str) -> None:
         raise Undecodable(resource, f"{path} must be {shape}")
 
 
+def _check_time(resource: Resource, value: str | None) -> None:
+    try:
+        if value:
+            parse_time(value)
+    except ValueError as error:
+        raise Undecodable(resource, str(error)) from None
+
+
 def _is_string_map(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
 
@@ -83,7 +96,7 @@ def validate(type_: ResourceType, obj: Object) -> list[FieldError]:
         *_name_errors(type_, meta),
         *_label_errors(meta.get("labels") or {}),
         *_annotation_errors(meta.get("annotations") or {}),
-        *_finalizer_errors(meta.get("finalizers") or ()),
+        *_finalizer_errors(meta.get("finalizers") or (), qualified=type_.custom or type_.resource.group in _LENIENT),
         *_owner_errors(meta.get("ownerReferences") or ()),
     ]
 
@@ -96,12 +109,22 @@ def deletion_time_errors(obj: Object, old: Object) -> list[FieldError]:
     return [FieldError.invalid("metadata.deletionTimestamp", asked, "field is immutable")]
 
 
+def warnings(obj: Object) -> list[str]:
+    """What is said of the metadata of a custom resource that is accepted."""
+    return [
+        f'metadata.finalizers: "{item}": prefer a domain-qualified finalizer name to avoid accidental conflicts '
+        "with other finalizer writers"
+        for item in obj["metadata"].get("finalizers") or ()
+        if "/" not in item and item not in _STANDARD_FINALIZERS
+    ]
+
+
 def validate_update(obj: Object, old: Object) -> list[FieldError]:
     """What an update may not change in the metadata."""
     if "deletionTimestamp" not in old["metadata"]:
         return []
     before = old["metadata"].get("finalizers") or ()
-    added = [item for item in obj["metadata"].get("finalizers") or () if item not in before]
+    added = sorted(item for item in obj["metadata"].get("finalizers") or () if item not in before)
     if not added:
         return []
     found = ", ".join(f'"{item}"' for item in added)
@@ -143,12 +166,13 @@ def _annotation_errors(annotations: Mapping[str, str]) -> list[FieldError]:
     return errors
 
 
-def _finalizer_errors(finalizers: list[str] | tuple[str, ...]) -> list[FieldError]:
+def _finalizer_errors(finalizers: Sequence[str], *, qualified: bool) -> list[FieldError]:
+    """``qualified``: of this type, any qualified name will do, with or without a prefix."""
     errors = []
     for index, item in enumerate(finalizers):
         path = f"metadata.finalizers[{index}]"
         errors += [FieldError.invalid(path, item, text) for text in qualified_name(item)]
-        if "/" not in item and item not in _STANDARD_FINALIZERS:
+        if not qualified and "/" not in item and item not in _STANDARD_FINALIZERS:
             text = "name is neither a standard finalizer name nor is it fully qualified"
             errors.append(FieldError.invalid(path, item, text))
     if ORPHAN in finalizers and FOREGROUND in finalizers:

@@ -54,8 +54,10 @@ class Page:
 def list_options(request: Request) -> ListOptions:
     """From the query. Raises Invalid and BadRequest for what the API excludes."""
     request.number("timeoutSeconds")
+    # A list that any version may serve comes whole.
+    limit = 0 if request.param("resourceVersion") == "0" else max(request.number("limit") or 0, 0)
     options = ListOptions(
-        limit=max(request.number("limit") or 0, 0),
+        limit=limit,
         continue_=request.param("continue"),
         resource_version=request.param("resourceVersion"),
         match=request.param("resourceVersionMatch"),
@@ -113,27 +115,25 @@ def read_page(store: Store, collection: Collection, selection: Selection, option
         revision, start = parse_revision(options.resource_version), None
         if revision > store.revision:
             raise too_large(revision, store.revision)
-        # Without Exact any state that is not older will do, and the latest is at hand.
-        if options.match != EXACT:
+        # Pages from a version that was named are of that version; otherwise without Exact any state that is not older
+        # will do, and the latest is at hand.
+        exact = options.match == EXACT or (options.limit and revision and not options.match)
+        if not exact:
             revision = store.revision
-    if revision == store.revision and start is None:
-        entries = selection.entries(collection)
-    else:
-        entries = selection.pick(_entries_at(collection, revision, selection.namespace, start))
+    earlier = revision != store.revision or start is not None
+    candidates = _entries_at(collection, revision, selection.namespace, start) if earlier else None
+    entries = selection.entries(collection) if candidates is None else selection.pick(candidates)
     if start is not None:
         entries = [entry for entry in entries if entry.key > start]
     page = entries[: options.limit] if options.limit else entries
-    if not options.limit or len(page) < options.limit or not _continues(collection, selection, page[-1].key):
+    if not options.limit or len(page) < options.limit or selection.key is not None:
+        return Page(page, revision)
+    # Whether there is anything after a full page, also if the selection will leave it out: nobody has looked yet.
+    known = collection.entries(selection.namespace) if candidates is None else candidates
+    if not any(entry.key > page[-1].key for entry in known):
         return Page(page, revision)
     remaining = None if selection.selective else len(entries) - len(page)
     return Page(page, revision, _token(revision, page[-1].key), remaining)
-
-
-def _continues(collection: Collection, selection: Selection, last: ObjectKey) -> bool:
-    """Whether there is anything after a full page, also if the selection will leave it out: nobody has looked yet."""
-    if selection.key is not None:
-        return False
-    return any(entry.key > last for entry in collection.entries(selection.namespace))
 
 
 def _entries_at(collection: Collection, revision: int, namespace: str, start: ObjectKey | None) -> list[Entry]:

@@ -18,6 +18,9 @@ def default_pod(pod: Object) -> None:
     """Spec and status of a pod. The status is completed only where it is empty, as on a create."""
     spec = pod.setdefault("spec", {})
     default_pod_spec(spec)
+    spec.setdefault("enableServiceLinks", True)
+    for container in containers(spec):
+        _default_requests(container["resources"])
     status = pod.setdefault("status", {})
     status.setdefault("phase", "Pending")
     status.setdefault("qosClass", qos_class(spec))
@@ -35,7 +38,6 @@ def default_pod_spec(spec: Object) -> None:
     _default(spec, "dnsPolicy", "ClusterFirst")
     _default(spec, "schedulerName", "default-scheduler")
     spec.setdefault("terminationGracePeriodSeconds", 30)
-    spec.setdefault("enableServiceLinks", True)
     spec.setdefault("securityContext", {})
     for container in containers(spec):
         _default_container(container, host_network=bool(spec.get("hostNetwork")))
@@ -85,13 +87,17 @@ def pull_policy(image: str) -> str:
 
 
 def _default_resources(resources: dict[str, Any]) -> None:
-    """A limit without a request requests that limit; quantities get their canonical spelling."""
+    """Quantities get their canonical spelling."""
     for kind in ("limits", "requests"):
         for name, value in (resources.get(kind) or {}).items():
             try:
                 resources[kind][name] = canonical_quantity(value)
             except ValueError:
                 continue  # Validation names the field.
+
+
+def _default_requests(resources: dict[str, Any]) -> None:
+    """Of a pod, not of a template: a limit without a request requests that limit."""
     if limits := resources.get("limits"):
         requests = resources.setdefault("requests", {})
         for name, value in limits.items():

@@ -76,6 +76,9 @@ def pod_spec_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
     for name, value in (spec.get("nodeSelector") or {}).items():
         errors += _invalid(f"{path}.nodeSelector", name, qualified_name(name))
         errors += _invalid(f"{path}.nodeSelector", value, label_value(value))
+    for index, gate in enumerate(spec.get("schedulingGates") or ()):
+        name = gate.get("name") or ""
+        errors += _invalid(f"{path}.schedulingGates[{index}]", name, qualified_name(name))
     for index, toleration in enumerate(spec.get("tolerations") or ()):
         errors += _toleration_errors(toleration, f"{path}.tolerations[{index}]")
     return errors
@@ -256,6 +259,9 @@ def _update_errors(spec: Mapping[str, Any], old: Mapping[str, Any]) -> list[Fiel
             )
         )
     deadline, previous = spec.get("activeDeadlineSeconds"), old.get("activeDeadlineSeconds")
+    if deadline is not None and not 0 <= deadline <= _MAX_DEADLINE:
+        detail = f"must be between 0 and {_MAX_DEADLINE}, inclusive"
+        return [*errors, FieldError.invalid("spec.activeDeadlineSeconds", deadline, detail)]
     if previous is not None and deadline is None:
         detail = "must not update from a positive integer to nil value"
         errors.append(FieldError.invalid("spec.activeDeadlineSeconds", deadline, detail))

@@ -15,6 +15,7 @@ from kdl_local.apiserver.events import CORE_EVENTS
 from kdl_local.apiserver.fields import FieldError, invalid_object
 from kdl_local.apiserver.identity import Identities
 from kdl_local.apiserver.scale import replica_errors
+from kdl_local.apiserver.schema import BLOCKING
 from kdl_local.apiserver.statuses import Undecodable, already_exists, conflict, forbidden, nameless, not_found
 from kdl_local.apiserver.storage import Collection, Entry, Store
 from kdl_local.apiserver.types import Object, ResourceType
@@ -99,12 +100,12 @@ class Registry:
         if "create" not in type_.verbs:
             why = "create not allowed while custom resource definition is terminating"
             raise forbidden(type_.resource, meta.get("name", ""), why)
-        if meta.get("resourceVersion"):
-            raise BadRequest("resourceVersion should not be set on objects to be created")
         collection = self.collection(type_)
         self.drop_unknown(type_, obj, options)
         assigned = self.ownership.assigned(type_, obj)
         admit_create(self.store, type_, obj)
+        if meta.get("resourceVersion"):
+            raise BadRequest("resourceVersion should not be set on objects to be created")
         if not meta.get("name") and meta.get("generateName"):
             self._generate_name(type_, obj)
         strategy.prepare_for_create(type_, obj, self._identities.uid(), format_time(self._clock.now()))
@@ -206,8 +207,12 @@ class Registry:
         first = strategy.is_namespace(type_) and "deletionTimestamp" not in old["metadata"]
         gone = deletion.goes_now(type_, marked) and not first
         if options.dry_run:
-            shown = marked if type_.graceful_deletion or not gone else old
-            return Deletion(Entry(key, type_.to_storage(shown), stored.revision), gone)
+            # A dry run does not go on to the removal where the object would be marked before.
+            changed = type_.graceful_deletion or marked["metadata"].get("finalizers") != old["metadata"].get(
+                "finalizers"
+            )
+            shown = marked if changed or not gone else old
+            return Deletion(Entry(key, type_.to_storage(shown), stored.revision), gone and not changed)
         collection = self.collection(type_)
         if gone:
             if type_.graceful_deletion and not strategy.unchanged(marked, old):
@@ -253,6 +258,7 @@ class Registry:
         check_key(type_, key, obj)
         if obj["metadata"].get("uid"):
             raise conflict(type_.resource, key.name, "Precondition failed: UID in precondition, object not found")
+        obj["metadata"].pop("resourceVersion", None)
         return self.create(type_, obj, options)
 
     def _check_versions(self, type_: ResourceType, new: Object, old: Object, options: WriteOptions) -> None:
@@ -305,7 +311,7 @@ class Registry:
         if old is not None:
             errors += metadata.validate_update(new, old)
         if type_.schema:
-            errors += type_.schema.validate(new, old)
+            errors += type_.schema.validate(new, old, blocked=any(error.type in BLOCKING for error in errors))
         if type_.scale is not None:
             errors += replica_errors(type_.scale, new)
         if errors:
@@ -326,6 +332,8 @@ def check_type(type_: ResourceType, obj: Object) -> None:
     """BadRequest unless the object says that it is of this type; an absent kind or version is filled in."""
     resource = type_.resource
     kind, api_version = obj.setdefault("kind", resource.kind), obj.setdefault("apiVersion", resource.api_version)
+    if not isinstance(kind, str) or not isinstance(api_version, str):
+        raise BadRequest("couldn't get version/kind; json parse error: kind and apiVersion must be strings")
     if type_.custom and api_version != resource.api_version:
         raise BadRequest(
             f"the API version in the data ({api_version}) does not match the expected API version "

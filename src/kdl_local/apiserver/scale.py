@@ -42,8 +42,8 @@ def write_scale(type_: ResourceType, obj: Object, scale: Object) -> Object:
     spec, meta = scale.get("spec") or {}, scale.get("metadata") or {}
     replicas = spec.get("replicas", 0)
     name = obj["metadata"]["name"]
-    if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
-        error = FieldError.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
+    if not isinstance(replicas, int) or isinstance(replicas, bool):
+        error = FieldError.invalid("spec.replicas", replicas, "must be an integer")
         raise invalid_object(SCALE, name, [error])
     changed: Object = copy_json(obj)
     *parents, last = _parts(paths.spec_replicas)

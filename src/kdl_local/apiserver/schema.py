@@ -10,7 +10,7 @@ from kdl_local.apiserver.node import Node, compile_schema
 from kdl_local.apiserver.types import Object
 
 _SEGMENT = re.compile(r"[^.\[\]]+")
-_BLOCKING = frozenset(
+BLOCKING = frozenset(
     {ErrorType.NOT_SUPPORTED, ErrorType.REQUIRED, ErrorType.TOO_LONG, ErrorType.TOO_MANY, ErrorType.TYPE_INVALID}
 )
 """Errors after which rules cannot be evaluated; others leave them to be reported as well."""
@@ -51,15 +51,14 @@ class StructuralSchema:
         """Fills in defaults in place. A null is replaced by the default, or dropped, unless the field is nullable."""
         _default(obj, self._root)
 
-    def validate(self, obj: Object, old: Object | None) -> list[FieldError]:
+    def validate(self, obj: Object, old: Object | None, *, blocked: bool = False) -> list[FieldError]:
         errors: list[FieldError] = []
         self._root.validate(obj, None, errors)
         if old is not None:
             errors = [error for error in errors if not _unchanged(obj, old, error.path)]
         if self._rules is None:
             return errors
-        nameless = not (obj.get("metadata") or {}).get("name")
-        if nameless or any(error.type in _BLOCKING for error in errors):
+        if blocked or any(error.type in BLOCKING for error in errors):
             return [*errors, FieldError.invalid("", None, _NOT_CHECKED)]
         return errors + self._rules(obj, old)
 

@@ -70,7 +70,7 @@ def service_errors(service: Object, old: Object | None) -> list[FieldError]:
         errors += [FieldError.invalid("spec.selector", value, problem) for problem in label_value(value)]
     before = ((old or {}).get("spec") or {}).get("clusterIP") or ""
     if before and address != before and kind != "ExternalName":
-        errors.append(FieldError.invalid("spec.clusterIPs[0]", address, "field is immutable"))
+        errors.append(FieldError.invalid("spec.clusterIPs[0]", [address], "may not change once set"))
     return errors
 
 

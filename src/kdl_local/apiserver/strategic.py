@@ -44,6 +44,8 @@ Path = tuple[str, ...]
 
 def apply_strategic(original: Mapping[str, Any], patch: Any) -> dict[str, Any]:
     """``original`` with the patch applied; shares nothing with its arguments. BadRequest for a malformed patch."""
+    if patch is None:
+        patch = {}
     if not isinstance(patch, Mapping):
         raise BadRequest("a strategic merge patch must be a JSON object")
     return _merge(original, patch, ())
@@ -96,7 +98,7 @@ def _value(before: Any, value: Any, path: Path) -> Any:
 
 def _list(before: list[Any], patch: list[Any], path: Path) -> list[Any]:
     if path in _SETS:
-        return before + [item for item in patch if item not in before]
+        return _interleaved([*before, *(item for item in patch if item not in before)], patch, before, None)
     key = merge_key(path)
     if key is None or not all(isinstance(item, Mapping) for item in patch):
         return [_value(None, item, path) if isinstance(item, Mapping) else copy_json(item) for item in patch]
@@ -105,6 +107,28 @@ def _list(before: list[Any], patch: list[Any], path: Path) -> list[Any]:
     result = list(before)
     for item in patch:
         _merge_element(result, item, key, path)
+    return _interleaved(result, patch, before, key)
+
+
+def _interleaved(merged: list[Any], patch: list[Any], before: list[Any], key: str | None) -> list[Any]:
+    """The elements in the order that kube-apiserver gives them: those that the patch names in its order, the others in
+    theirs; where both are lists of old elements, in the old order, and what is new as early as possible.
+    """
+
+    def identities(items: list[Any]) -> list[Any]:
+        return [item.get(key) if key and isinstance(item, Mapping) else item for item in items]
+
+    wanted, old = identities(patch), identities(before)
+    found = list(zip(identities(merged), merged, strict=True))
+    named = sorted((pair for pair in found if pair[0] in wanted), key=lambda pair: wanted.index(pair[0]))
+    others = [pair for pair in found if pair[0] not in wanted]
+    result: list[Any] = []
+    while named or others:
+        known = named and others and named[0][0] in old and others[0][0] in old
+        if others and (not named or (known and old.index(others[0][0]) < old.index(named[0][0]))):
+            result.append(others.pop(0)[1])
+        else:
+            result.append(named.pop(0)[1])
     return result
 
 

@@ -74,7 +74,8 @@ class Subresources:
 
     def _write_scale(self, call: Call) -> Response:
         options = write_options(call, unconditional=True)
-        live, change = self._stored(call), self._scaling(call, options)
+        change = self._scaling(call, options)
+        live = self._stored(call)
         scaled = self._registry.ownership.scaled(call.type, live, read_scale(call.type, live), change, options.author)
         entry = self._registry.update(
             call.type,

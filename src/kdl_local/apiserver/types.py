@@ -26,8 +26,11 @@ class Schema(Protocol):
         """Fills in absent fields, in place."""
         ...
 
-    def validate(self, obj: Object, old: Object | None) -> list[FieldError]:
-        """What is wrong with ``obj``; ``old`` is the stored object of an update, None for a create."""
+    def validate(self, obj: Object, old: Object | None, *, blocked: bool = False) -> list[FieldError]:
+        """What is wrong with ``obj``; ``old`` is the stored object of an update, None for a create.
+
+        ``blocked``: what is wrong with the metadata keeps rules from being looked at.
+        """
         ...
 
     def openapi(self) -> Mapping[str, Any] | None:
@@ -139,7 +142,7 @@ class ResourceType:
 
     def selects(self, label: str) -> bool:
         """Whether a field selector may name ``label``."""
-        if label == "metadata.namespace" and self.custom and not self.namespaced:
+        if label == "metadata.namespace" and not self.namespaced and (self.custom or self.selectable_fields):
             return False
         return label in ("metadata.name", "metadata.namespace") or label in self.selectable_fields
 

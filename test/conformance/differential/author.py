@@ -268,7 +268,8 @@ class Author:
             version = self.pick(["0", reference("list", path), reference("rv", self.path(kind)), "abc"])
             query.append(("resourceVersion", version))
         # Of two faults, which one is named first is not worth a comparison.
-        if self.maybe(0.2) and ("fieldSelector", "spec.none=1") not in query:
+        doubtful = any(value in ("spec.none=1", "metadata.namespace=fz-b") for _, value in query)
+        if self.maybe(0.2) and not doubtful:
             query.append(("resourceVersionMatch", self.pick(["Exact", "NotOlderThan", "Never"])))
         if self.maybe(0.2):
             query.append(("limit", self.pick(["1", "2", "500", "x", "-1"] if namespace and kind.namespaced else ["x"])))

@@ -33,6 +33,7 @@ LOOSE = (
     Loose(r"Checked value must be of type", "numbers are checked a second time, without a field"),
     Loose(r"unrecognized type: ", "Go's strategic merge"),
     Loose(r"Invalid JSON Patch", "a merge patch that is no object"),
+    Loose(r"cannot restore \\w+ from", "Go's strategic merge"),
     Loose(r"accessor error", "it names Go's types"),
     Loose(r"StorageError: invalid object", "it names keys of etcd"),
     Loose(r"the object provided is unrecognized", "Go's decoder, with the body"),

@@ -17,7 +17,6 @@ _ODD: tuple[Any, ...] = (
     True,
     [],
     {},
-    [None],
     {"odd": 1},
     ["a", "a"],
 )

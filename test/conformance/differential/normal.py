@@ -76,9 +76,9 @@ def normalise(steps: Sequence[Step], answers: Sequence[Answer]) -> list[Normal |
     real = [answer for step, answer in zip(steps, plain, strict=True) if answer and not _is_dry(step)]
     revisions = sorted({number for answer in real for number in _object_revisions(_trees(answer))})
     renaming = _Renaming(revisions)
-    for answer in plain:
-        if answer is not None:
-            renaming.apply(answer)
+    # Streams last, as they are judged: what they tell has mostly been told before.
+    for answer in sorted((answer for answer in plain if answer), key=lambda answer: answer.events is not None):
+        renaming.apply(answer)
     return plain
 
 

@@ -9,6 +9,7 @@ from conformance.differential.author import Author
 from conformance.differential.custom_kinds import GADGETS, JOBS, OLD_GADGETS, WIDGETS
 from conformance.differential.kinds import KINDS, PODS, Kind
 from conformance.differential.steps import Step
+from conformance.differential.strategic import TEMPLATES, strategic
 
 Actions = Sequence[tuple[int, Callable[[Author], None]]]
 
@@ -52,6 +53,7 @@ THEMES = (
     Theme("pods", 16, (PODS,), (*_WRITES, *_READS, (12, special.pods), (8, Author.status)), kinds=1),
     Theme("custom", 14, _CUSTOM, (*_WRITES, *_READS, (6, Author.status), (6, Author.scale)), kinds=1),
     Theme("jobs", 8, JOBS, (*_WRITES, *_READS, (6, Author.status)), kinds=1),
+    Theme("strategic", 6, (TEMPLATES,), ((10, Author.create), (30, strategic), (4, Author.patch), (2, Author.delete))),
     Theme("wire", 8, _ALL, ((10, Author.create), (30, special.wire)), kinds=2),
     Theme("discovery", 2, _ALL, ((10, special.discovery), (2, special.wire)), count=(3, 8)),
     Theme("namespaces", 4, KINDS[:1], ((20, special.namespaces), (3, Author.create), (2, Author.watch))),

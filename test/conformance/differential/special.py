@@ -25,7 +25,6 @@ _BODIES = (
     '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x","name":"y"}}',
     '{"apiVersion":"v1","kind":"ConfigMap","metadata":"x"}',
     '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":1}}',
-    '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x","labels":{"a":null}}}',
     '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"Data":{"a":"1"}}',
     "a: b: c",
     "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\ndata:\n  a: '1'\n",

@@ -109,8 +109,8 @@ CONTAINERS = {
                 "spec": {
                     "containers": [
                         {"name": "a", "image": "y", "env": [{"name": "E", "value": "1"}]},
-                        {"name": "b"},
                         {"name": "c"},
+                        {"name": "b"},
                     ]
                 }
             },
@@ -140,7 +140,7 @@ CONTAINERS = {
                 "spec": {
                     "containers": [
                         {"name": "b"},
-                        {"name": "a", "image": "x", "env": [{"name": "E", "value": "1"}, {"name": "F", "value": "2"}]},
+                        {"name": "a", "image": "x", "env": [{"name": "F", "value": "2"}, {"name": "E", "value": "1"}]},
                     ]
                 }
             },
@@ -161,7 +161,7 @@ CONTAINERS = {
         pytest.param(
             {"metadata": {"finalizers": ["a", "b"]}},
             {"metadata": {"finalizers": ["c", "a"]}},
-            {"metadata": {"finalizers": ["a", "b", "c"]}},
+            {"metadata": {"finalizers": ["c", "a", "b"]}},
             id="finalizers are a set",
         ),
         pytest.param(
@@ -201,7 +201,7 @@ def test_a_strategic_patch_shares_nothing() -> None:
     original: dict[str, Any] = {"spec": {"volumes": [{"name": "v", "items": []}]}}
     patch: dict[str, Any] = {"spec": {"volumes": [{"name": "w", "items": [{"key": "k"}]}]}}
     result = apply_strategic(original, patch)
-    result["spec"]["volumes"][1]["items"][0]["key"] = "changed"
-    result["spec"]["volumes"][0]["items"].append("changed")
+    result["spec"]["volumes"][0]["items"][0]["key"] = "changed"
+    result["spec"]["volumes"][1]["items"].append("changed")
     assert patch["spec"]["volumes"][0]["items"] == [{"key": "k"}]
     assert original["spec"]["volumes"] == [{"name": "v", "items": []}]

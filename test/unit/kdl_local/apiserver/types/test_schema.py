@@ -275,7 +275,7 @@ def test_rules_run_only_on_objects_of_the_right_shape() -> None:
     compiled = StructuralSchema({"type": "object", "properties": {"spec": {"type": "string"}}}, rules)
     named = {"metadata": {"name": "a"}}
     compiled.validate({**named, "spec": 1}, None)
-    compiled.validate({"spec": "a"}, None)
+    compiled.validate({**named, "spec": "a"}, None, blocked=True)
     assert seen == []
     compiled.validate({**named, "spec": "a"}, None)
     assert seen == [{**named, "spec": "a"}]

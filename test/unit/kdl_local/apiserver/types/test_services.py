@@ -77,5 +77,5 @@ def test_accepted(spec: dict[str, Any]) -> None:
 def test_an_assigned_address_stays() -> None:
     old, new = service(clusterIP="10.96.0.2"), service(clusterIP="10.96.0.3")
     assert [str(error) for error in service_errors(new, old)] == [
-        'spec.clusterIPs[0]: Invalid value: "10.96.0.3": field is immutable'
+        'spec.clusterIPs[0]: Invalid value: ["10.96.0.3"]: may not change once set'
     ]
