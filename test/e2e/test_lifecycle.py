@@ -140,8 +140,8 @@ def test_both_groups_share_a_cluster(namespace: Namespace) -> None:
     one = namespace.submit(job(first, "twin", {"Master": Replicas(program=UNTIL_TOLD)}))
     namespace.until_pod("twin-master-0")
     other = namespace.submit(job(second, "twin", {"Master": Replicas(program=ONE_SECOND)}))
-    until("the conflict", other.reasons, lambda found: any(reason.startswith("FailedCreate") for reason in found))
-    assert "NameConflict" in other.conditions()["Created"]["message"]
+    until("the conflict", other.reasons, lambda found: "NameConflict" in found)
+    assert f"belongs to {first.name} twin of {first.api_version}" in other.conditions()["Created"]["message"]
     assert [one.owns(pod) for pod in namespace.pods()] == [True]
     one.delete()
     other.until("Succeeded", seconds=120)
