@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test unit lint types contracts format crds assets e2e conformance bench docs clean
+.PHONY: help venv demo test unit lint types contracts format crds assets images e2e conformance bench docs clean
 
 help: ## This list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ bench: $(STAMP) ## 200 jobs of 3 pods on the local cluster: time, CPU, requests 
 
 assets: $(STAMP) ## The real control plane's binaries, found, downloaded or built (twenty minutes at worst, once)
 	@$(BIN)/python -m kdl_testing.envtest.assets
+
+images: $(STAMP) ## The container images, made without Docker
+	@hack/images build
 
 e2e: $(STAMP) ## The operator on a real Kubernetes: KUBECONFIG's, kind, or a cluster of our own; E2E_ARGS adds options
 	@hack/e2e $(E2E_ARGS)

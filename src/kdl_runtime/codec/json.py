@@ -4,6 +4,7 @@
 ``bytes(raw)`` for what is to outlive that buffer, or one small item keeps a whole list answer in memory.
 """
 
+import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -34,6 +35,25 @@ def pretty(obj: Any) -> str:
 def decode(data: bytes | Raw | str) -> Any:
     """Fresh dicts and lists, owned by the caller."""
     return _decode_any(data)
+
+
+def repeated_keys(data: bytes) -> list[str]:
+    """Keys that come more than once in one object, which decoding does not show. DecodeError for malformed JSON."""
+    found: list[str] = []
+
+    def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in made:
+                found.append(key)
+            made[key] = value
+        return made
+
+    try:
+        json.loads(data, object_pairs_hook=object_of)
+    except ValueError as error:
+        raise DecodeError(str(error)) from error
+    return found
 
 
 def decoder(type_: type[T]) -> Callable[[bytes | Raw], T]:

@@ -1,9 +1,7 @@
 """What a request says about ownership: who writes, and in an apply, what."""
 
-import json
 import unicodedata
 from collections.abc import Callable
-from typing import Any
 
 import yaml as yaml_nodes
 
@@ -11,7 +9,7 @@ from kdl_local.apiserver.fields import FieldError
 from kdl_local.apiserver.request import Request
 from kdl_local.apiserver.types import Object
 from kdl_runtime.codec import yaml
-from kdl_runtime.codec.json import DecodeError, decode
+from kdl_runtime.codec.json import DecodeError, decode, repeated_keys
 from kdl_runtime.errors import BadRequest
 
 APPLY = "application/apply-patch+yaml"
@@ -85,22 +83,12 @@ def read_config(body: bytes, validation: str, warn: Callable[[str], None]) -> Ob
 
 def _duplicates(body: bytes) -> list[str]:
     """What is said of keys that come twice in one object."""
-    found: list[str] = []
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        seen: dict[str, Any] = {}
-        for key, value in items:
-            if key in seen:
-                found.append(f'  key "{key}" already set in map')
-            seen[key] = value
-        return seen
-
     try:
-        json.loads(body, object_pairs_hook=pairs)
-    except json.JSONDecodeError:
-        found.clear()
+        return [f'  key "{key}" already set in map' for key in repeated_keys(body)]
+    except DecodeError:
+        found: list[str] = []
         _find_duplicates(yaml_nodes.compose(body, yaml_nodes.CSafeLoader), found)
-    return found
+        return found
 
 
 def _find_duplicates(node: yaml_nodes.Node | None, found: list[str]) -> None:

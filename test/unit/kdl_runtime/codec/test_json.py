@@ -8,6 +8,7 @@ from kdl_runtime.codec.json import (
     decode,
     decoder,
     encode,
+    repeated_keys,
     split_event,
     split_list,
 )
@@ -18,6 +19,13 @@ POD = b'{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a","labels":{"x":"y"
 
 def test_decode_and_encode_round_trip() -> None:
     assert encode(decode(POD)) == POD
+
+
+def test_repeated_keys_are_found_at_every_depth() -> None:
+    assert repeated_keys(b'{"a":1,"b":[{"c":1,"c":2,"c":3}],"a":2}') == ["c", "c", "a"]
+    assert repeated_keys(POD) == []
+    with pytest.raises(DecodeError):
+        repeated_keys(b"a: 1")
 
 
 def test_each_decode_is_a_fresh_object() -> None:
