@@ -16,6 +16,7 @@ from kdl_runtime.errors import KdlError
 
 PROJECT = Path(__file__).parents[2]
 SUITE = PROJECT / "test" / "conformance"
+LOCAL_CLUSTER = PROJECT / "src" / "kdl_local"
 _NO_TESTS_FAILED = (0, 1)
 """pytest's exit codes for a run that is complete."""
 
@@ -53,6 +54,15 @@ def run(kind: str, reports: Path, options: Sequence[str]) -> Outcomes:
     return outcomes
 
 
+def sizes(package: Path) -> dict[str, int]:
+    """Lines of Python by folder directly below ``package``, its own files under "."."""
+    found: Counter[str] = Counter()
+    for path in package.rglob("*.py"):
+        place = path.relative_to(package)
+        found[place.parts[0] if len(place.parts) > 1 else "."] += len(path.read_text().splitlines())
+    return dict(sorted(found.items()))
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--on",
@@ -85,6 +95,9 @@ def main(kinds: Sequence[str], reports: Path, options: Sequence[str]) -> None:
     except (KdlError, RunError) as error:
         click.echo(str(error), err=True)
         sys.exit(2)
+    lines = sizes(LOCAL_CLUSTER)
+    parts = ", ".join(f"{name} {count}" for name, count in lines.items())
+    click.echo(f"what agrees is {sum(lines.values())} lines of Python ({parts}): docs/decisions/0006")
     for kind, comparison in comparisons.items():
         for line in describe(comparison, (TITLES[LOCAL], TITLES[kind])):
             click.echo(line)
