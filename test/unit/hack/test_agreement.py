@@ -1,7 +1,10 @@
 """What the outcomes of two runs of the suite have in common."""
 
+from pathlib import Path
+
 import pytest
 
+from agreement.__main__ import sizes
 from agreement.outcomes import FAILED, PASSED, SKIPPED, Comparison, Outcome, compare, describe, read
 
 
@@ -79,3 +82,11 @@ def test_everything_that_was_not_compared_is_named() -> None:
     assert list(describe(compare({"a": GOOD}, {"a": GOOD}), ("here", "there"))) == [
         "here and there: 1 cases, the same result on both"
     ]
+
+
+def test_lines_are_counted_by_folder(tmp_path: Path) -> None:
+    (tmp_path / "api" / "deep").mkdir(parents=True)
+    for path, lines in (("cluster.py", 3), ("api/server.py", 2), ("api/deep/verbs.py", 4)):
+        (tmp_path / path).write_text("x = 1\n" * lines)
+    (tmp_path / "api" / "messages.json").write_text("{}\n")
+    assert sizes(tmp_path) == {".": 3, "api": 6}
