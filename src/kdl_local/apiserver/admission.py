@@ -70,7 +70,7 @@ def _check_namespace(store: Store, type_: ResourceType, obj: Object) -> None:
 def _name_of(obj: Object) -> str:
     """What a refusal calls an object that may have no name yet."""
     meta = obj["metadata"]
-    return str(meta.get("name") or meta.get("generateName") or "")
+    return str(meta.get("name") or meta.get("generateName") or "Unknown")
 
 
 def _service_account(pod: Object) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from kdl_local.apiserver.types import Object
 from kdl_runtime.types import Resource
 
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+_AMOUNT = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _SHAPE_KEYWORDS = frozenset({"type", "format", "properties", "items", "additionalProperties", "$ref"})
 
@@ -87,7 +88,7 @@ def _shape(name: str) -> Node:
 
 def _shape_schema(name: str) -> Mapping[str, Any]:
     if name == _QUANTITY:
-        return {"type": ["string", "number"]}
+        return {"type": ["string", "number"], "pattern": _AMOUNT}
     if name == _INT_OR_STRING:
         return {"type": ["string", "integer"]}
     shaped: Mapping[str, Any] = _shaped(definition(name))

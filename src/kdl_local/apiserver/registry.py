@@ -104,7 +104,7 @@ class Registry:
         self.drop_unknown(type_, obj, options)
         assigned = self.ownership.assigned(type_, obj)
         admit_create(self.store, type_, obj)
-        if meta.get("resourceVersion"):
+        if meta.get("resourceVersion") and not options.dry_run:
             raise BadRequest("resourceVersion should not be set on objects to be created")
         if not meta.get("name") and meta.get("generateName"):
             self._generate_name(type_, obj)

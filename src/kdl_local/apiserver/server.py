@@ -26,7 +26,7 @@ from kdl_local.apiserver.types import ResourceTypes
 from kdl_local.apiserver.verbs import Call, Verbs
 from kdl_runtime.clock import Clock
 from kdl_runtime.codec.json import encode
-from kdl_runtime.errors import ApiError, TransportError, UnsupportedMediaType
+from kdl_runtime.errors import ApiError, NotAcceptable, TransportError, UnsupportedMediaType
 
 _HEALTH = frozenset({"healthz", "livez", "readyz"})
 
@@ -138,7 +138,7 @@ class ApiServer:
             return ""
         # A built-in type warns only if the request is one that it could serve.
         known = not route.subresource or route.subresource in type_.subresources
-        reached = known and status != UnsupportedMediaType.code
+        reached = known and status not in (UnsupportedMediaType.code, NotAcceptable.code)
         return type_.deprecation if type_.custom or reached else ""
 
     def _call(self, call: Call) -> Response:

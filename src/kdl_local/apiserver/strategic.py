@@ -79,6 +79,9 @@ def _merge(original: Mapping[str, Any], patch: Mapping[str, Any], path: Path) ->
             continue
         if value is None:
             result.pop(key, None)
+        elif key not in result and not _directs(value):
+            # What is new is taken as it is, even if it names an element twice.
+            result[key] = _without_nulls(value)
         else:
             result[key] = _value(result.get(key), value, (*path, key))
     for key, value in patch.items():
@@ -86,6 +89,19 @@ def _merge(original: Mapping[str, Any], patch: Mapping[str, Any], path: Path) ->
         if name != key and isinstance(result.get(name), list):
             result[name] = _ordered(result[name], value, merge_key((*path, name)))
     return result
+
+
+def _directs(value: Any) -> bool:
+    """Whether there is a directive anywhere in it."""
+    if isinstance(value, Mapping):
+        return any(key.startswith("$") or _directs(item) for key, item in value.items())
+    return isinstance(value, list) and any(map(_directs, value))
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return copy_json(value)
 
 
 def _value(before: Any, value: Any, path: Path) -> Any:

@@ -51,6 +51,13 @@ def _default_tolerations(exchange: Exchange, difference: Difference) -> bool:
     return bool(own == ([] if difference.local == ABSENT else difference.local))
 
 
+def _token_volume(exchange: Exchange, difference: Difference) -> bool:
+    if not difference.place.endswith(("spec.volumes", ".volumeMounts")) or not isinstance(difference.real, list):
+        return False
+    own = [item for item in difference.real if not str(item.get("name")).startswith("kube-api-access-")]
+    return bool(own == ([] if difference.local == ABSENT else difference.local))
+
+
 def _node_taint(exchange: Exchange, difference: Difference) -> bool:
     if not difference.place.endswith("spec.taints") or not isinstance(difference.real, list):
         return False
@@ -84,7 +91,7 @@ _STORED = ("endpoints", "endpointslices", "poddisruptionbudgets", "roles", "node
 
 def _stored_kind(exchange: Exchange, difference: Difference) -> bool:
     path = exchange.step.path.split("/")
-    one_refused = {exchange.real.code, exchange.local.code} in ({422}, {422, 200}, {422, 201})
+    one_refused = {exchange.real.code, exchange.local.code} in ({422}, {422, 200}, {422, 201}, {422, 409})
     return one_refused and any(plural in path for plural in _STORED)
 
 
@@ -99,7 +106,9 @@ def _directives(exchange: Exchange, difference: Difference) -> bool:
     if difference.place == "warnings":
         missing = set(difference.real) - set(difference.local)
         return bool(missing) and all(".$" in text for text in missing)
-    return difference.place == "code" and ".$" in str(difference.real)
+    if difference.place == "code":
+        return ".$" in str(difference.real)
+    return exchange.real.code == exchange.local.code == 422 and "$patch" in str(exchange.step.body)
 
 
 def _definition_faults(exchange: Exchange, difference: Difference) -> bool:
@@ -158,12 +167,21 @@ ACCEPTED: Sequence[Accepted] = (
         "Pods get no tolerations for lost nodes by default",
         "the controller of lost nodes takes the default for granted, so that simulated ones may choose a shorter time",
         _default_tolerations,
+        diverges=True,
+    ),
+    Accepted(
+        "account-tokens",
+        "Pods get no volume with a token of their service account, which need not exist",
+        "processes of this machine need none to reach the API server; a pod that asks for one is told so",
+        _token_volume,
+        diverges=True,
     ),
     Accepted(
         "new-node-taint",
         "A new node is not tainted as not ready",
         "the controller that would take the taint away is not here; the scheduler looks at the condition",
         _node_taint,
+        diverges=True,
     ),
     Accepted(
         "served-kinds",

@@ -95,6 +95,14 @@ def container(rng: random.Random, name: str = "main") -> Object:
     return {**found, **rng.choice(more)}
 
 
+LOST_NODES: tuple[Object, ...] = tuple(
+    {"key": f"node.kubernetes.io/{state}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+    for state in ("not-ready", "unreachable")
+)
+_TOLERATED: Object = {"key": "k", "operator": "Exists"}
+_NOT_READY: Object = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+
+
 def pod_spec(rng: random.Random) -> Object:
     spec: Object = {"containers": [container(rng)], "automountServiceAccountToken": False, "schedulerName": "nobody"}
     if rng.random() < 0.2:
@@ -109,7 +117,10 @@ def pod_spec(rng: random.Random) -> Object:
         spec["volumes"] = [{"name": "v", **source}]
     spec |= rng.choice([{}, {"restartPolicy": "Never"}, {"restartPolicy": "OnFailure", "activeDeadlineSeconds": 60}])
     spec |= rng.choice([{}, {}, {"nodeSelector": {"zone": "a"}}, {"hostname": "h", "subdomain": "s"}])
-    spec |= rng.choice([{}, {}, {"nodeName": "fz-n"}, {"tolerations": [{"key": "k", "operator": "Exists"}]}])
+    spec |= rng.choice([{}, {}, {"nodeName": "fz-n"}])
+    # Mostly with those that every pod gets on a real cluster, lest each sequence ends with a difference that is known.
+    if rng.random() < 0.96:
+        spec["tolerations"] = [*rng.choice([[], [], [_TOLERATED]]), *LOST_NODES]
     spec |= rng.choice(
         [{}, {}, {"terminationGracePeriodSeconds": 5}, {"schedulingGates": [{"name": "example.com/gate"}]}]
     )
@@ -131,7 +142,7 @@ PODS = Kind(
         {"metadata": {"labels": {"app": "db"}}},
         {"metadata": {"annotations": {"example.com/x": "y"}}},
         {"spec": {"activeDeadlineSeconds": 30}},
-        {"spec": {"tolerations": [{"key": "k", "operator": "Exists"}, {"key": "l", "operator": "Exists"}]}},
+        {"spec": {"tolerations": [_TOLERATED, *LOST_NODES, {"key": "l", "operator": "Exists"}]}},
     ),
     wrong=(
         {"spec": {"restartPolicy": "Sometimes"}},
@@ -339,10 +350,16 @@ KINDS = (
         "v1",
         "Node",
         "nodes",
-        lambda rng: {"spec": rng.choice([{}, {"unschedulable": True}])},
+        # Mostly with the taint that every node gets on a real cluster.
+        lambda rng: {
+            "spec": {
+                **rng.choice([{}, {"unschedulable": True}]),
+                **rng.choice([*[{"taints": [_NOT_READY]}] * 19, {}]),
+            }
+        },
         changes=(
             {"spec": {"unschedulable": True}},
-            {"spec": {"taints": [{"key": "k", "value": "v", "effect": "NoSchedule"}]}},
+            {"spec": {"taints": [{"key": "k", "value": "v", "effect": "NoSchedule"}, _NOT_READY]}},
             {"metadata": {"labels": {"app": "db"}}},
         ),
         wrong=({"spec": {"taints": [{"key": "k", "effect": "Never"}]}},),

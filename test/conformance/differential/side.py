@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from conformance.differential.memory import Memory, UnknownError
-from conformance.differential.steps import WAIT, Step
+from conformance.differential.steps import GONE, WAIT, Step
 from kdl_runtime.codec.json import decode, encode
 from kdl_runtime.errors import TransportError
 from kdl_runtime.transport.http import HttpRequest, Transport
@@ -119,8 +119,8 @@ class Session:
             request = self.memory.request(step)
         except UnknownError:
             return Answer(skipped=True)
-        if step.method == WAIT:
-            return await self._wait(request.path)
+        if step.method in (WAIT, GONE):
+            return await self._wait(request.path, 200 if step.method == WAIT else 404)
         self.side.requests += 1
         if _may_be_cached(step):
             # A list without a version waits until caches have caught up with all that was written.
@@ -135,9 +135,9 @@ class Session:
         self.memory.learn(step, response.status, body)
         return Answer(response.status, _named(response.headers, self.memory), body)
 
-    async def _wait(self, path: str) -> Answer:
+    async def _wait(self, path: str, code: int) -> Answer:
         for _ in range(int(PATIENCE / _PAUSE)):
-            if (await self.side.send("GET", path)).code == 200:
+            if (await self.side.send("GET", path)).code == code:
                 break
             await asyncio.sleep(_PAUSE)
         return Answer(skipped=True)

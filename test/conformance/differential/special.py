@@ -5,7 +5,7 @@ from typing import Any
 from conformance.api import JSON_PATCH, MERGE, STRATEGIC
 from conformance.differential.author import GET_HEADERS, JSON_HEADERS, Author
 from conformance.differential.kinds import PODS, Object, pod_spec
-from conformance.differential.steps import WAIT, Step, reference
+from conformance.differential.steps import GONE, WAIT, Step, reference
 from conformance.widgets import CRDS, definition, schema
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
@@ -252,3 +252,4 @@ def define(author: Author) -> None:
     author.send(Step("GET", f"/apis/{group}/v1", (), GET_HEADERS))
     author.send(Step("DELETE", f"{path}/x", (), JSON_HEADERS))
     author.send(Step("DELETE", f"{CRDS}/{name}", (), JSON_HEADERS))
+    author.send(Step(GONE, f"{CRDS}/{name}"))

@@ -19,6 +19,9 @@ from kdl_runtime.codec.json import encode
 WAIT = "WAIT"
 """As a method: wait until a GET of the path succeeds; no part of the comparison."""
 
+GONE = "GONE"
+"""As a method: wait until a GET of the path finds nothing any more."""
+
 OWN = "fz-"
 """What the names of a sequence's namespaces and cluster-scoped objects begin with."""
 
@@ -48,8 +51,9 @@ class Step:
     watch: bool = False
 
     def __str__(self) -> str:
-        if self.method == WAIT:
-            return f'until curl -f "$SERVER{self.path}"; do sleep 0.1; done'
+        if self.method in (WAIT, GONE):
+            word = "until" if self.method == WAIT else "while"
+            return f'{word} curl -f "$SERVER{self.path}"; do sleep 0.1; done'
         words = ["curl", "-N" if self.watch else "", "-X", self.method, f'"$SERVER{self.path}{self._query()}"']
         for name, value in self.headers:
             words += ["-H", shlex.quote(f"{name}: {value}")]
