@@ -36,6 +36,10 @@ class Operator(ABC):
         """Ends what ``deploy`` has started beside the cluster."""
         return
 
+    def remember(self) -> None:
+        """Finds out what ``kill`` has to know, while there is still an API server to ask."""
+        return
+
     @abstractmethod
     def kill(self) -> None:
         """Its process, without a warning."""
@@ -73,14 +77,15 @@ class OperatorPod(Operator):
         self.start()
 
     def kill(self) -> None:
-        # Without an API server it is the pod that was there last.
-        with contextlib.suppress(StepError):
-            self._uid = self._kubectl("get", "pods", "-o", "jsonpath={.items[0].metadata.uid}")
+        self.remember()
         kill_processes(self._uid)
 
     def start(self) -> None:
         self._kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=90s")
-        self._uid = self._kubectl("get", "pods", "-o", "jsonpath={.items[0].metadata.uid}")
+
+    def remember(self) -> None:
+        with contextlib.suppress(StepError):
+            self._uid = self._kubectl("get", "pods", "-o", "jsonpath={.items[0].metadata.uid}")
 
     def log(self, lines: int) -> str:
         logs = ("logs", f"deployment/{NAME}", f"--tail={lines}", "--all-containers", "--prefix")

@@ -59,6 +59,10 @@ def counts(outcomes: Iterable[Outcome]) -> str:
     return ", ".join(f"{found.count(result)} {result}" for result in (PASSED, FAILED, SKIPPED) if result in found)
 
 
+def any_ran(outcomes: Iterable[Outcome]) -> bool:
+    return any(outcome.result != SKIPPED for outcome in outcomes)
+
+
 def lines(outcomes: Iterable[Outcome]) -> Iterator[str]:
     """Which tests of the cluster ran on what, which were skipped and why, and what was measured."""
     every = list(outcomes)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from endtoend.deployment import Operator, OperatorPod, OperatorProcess
 from endtoend.orders import Handlers, Orders
 from endtoend.outcomes import Outcome
 from endtoend.pod_processes import kill_processes
-from endtoend.steps import Journal, StepError
+from endtoend.steps import Journal, NothingRanError, StepError
 from endtoend.suites import EMPTY, Suite
 from kdl_runtime.errors import KdlError
 from kdl_testing.envtest.options import API
@@ -137,19 +138,23 @@ class Run:
             fuzz = ["-m", "conformance.differential", "--seeds", "0:1000000", "--seconds", str(suites.FUZZ_SECONDS)]
             self._program(suite, [PYTHON, *fuzz])
         else:
-            self._test(suite, {})
+            self._test(suite)
 
-    def _test(self, suite: Suite, environment: dict[str, str]) -> None:
+    def _test(self, suite: Suite, environment: Mapping[str, str] | None = None) -> None:
+        """``environment`` is for the tests on the cluster."""
         report = LOGS / f"{suite.name}.xml"
         try:
             with self.journal.step(suite.name) as detail:
-                code = shown(suite.argv(report, self._options.expression), self._environment(environment))
+                more = environment or suite.environment
+                code = shown(suite.argv(report, self._options.expression), self._environment(more))
                 found = outcomes.read(suite.name, report)
                 if environment:
                     self.outcomes += found
                 detail.append(outcomes.counts(found) or "no tests")
                 if code not in (0, EMPTY):
                     raise StepError(outcomes.counts(found) or f"pytest exited with code {code}")
+                if not outcomes.any_ran(found):
+                    raise NothingRanError(outcomes.counts(found) or "no tests")
         except StepError:
             return
 
@@ -162,7 +167,7 @@ class Run:
         except StepError:
             return
 
-    def _environment(self, more: dict[str, str]) -> dict[str, str]:
+    def _environment(self, more: Mapping[str, str]) -> Mapping[str, str]:
         """The binaries that were found are for the tests too, so that none of them looks for others."""
         directories = {path.parent for path in self._assets.values()}
         if len(directories) == 1 and DIRECTORY_OF_ASSETS not in os.environ:
@@ -184,6 +189,7 @@ def _handlers(cluster: Cluster, operator: Operator) -> Handlers:
         if component == "operator":
             operator.kill()
         else:
+            operator.remember()
             cluster.kill(component)
 
     def start(component: str) -> None:

@@ -14,6 +14,10 @@ class StepError(KdlError):
     """A step could not do what it is for; the message says why, and the way out."""
 
 
+class NothingRanError(StepError):
+    """Every test of a step was skipped, or left out by the command line."""
+
+
 @dataclass(frozen=True)
 class Step:
     """``result`` is OK, FAILED or SKIPPED; ``detail`` is a line about it."""
@@ -47,6 +51,9 @@ class Journal:
         detail: list[str] = []
         try:
             yield detail
+        except NothingRanError as error:
+            self._end(Step(name, time.monotonic() - begin, SKIPPED, str(error)))
+            raise
         except BaseException as error:
             reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error).partition("\n")[0]
             self._end(Step(name, time.monotonic() - begin, FAILED, reason))

@@ -1,8 +1,8 @@
 """The test steps: which programs, in which order, and with how much patience."""
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 TEST_SECONDS = 300
@@ -13,13 +13,14 @@ FUZZ_SECONDS = 60
 @dataclass(frozen=True)
 class Suite:
     """``paths`` are for pytest, relative to the project. ``workers``: how many tests at a time; 0 is one after the
-    other in one process. ``selects``: whether ``-k`` of the command line is for it."""
+    other in one process. ``selects``: whether ``-k`` of the command line is for it. ``environment``: for the tests."""
 
     name: str
     paths: Sequence[str]
     workers: int = 0
     options: Sequence[str] = ()
     selects: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def argv(self, report: Path, expression: str) -> list[str]:
         workers = ["-n", str(self.workers)] if self.workers else ["-n", "0"]
@@ -45,7 +46,12 @@ ON_THE_CLUSTER = (INSTALL, JOBS, TRAINING, FAULTS, SCALE, UNINSTALL)
 """One after the other, since some kill what the others need. They want the operator deployed."""
 
 ENVTEST = Suite("envtest", ["test/envtest"], selects=False)
-CLIENT_GO = Suite("client-go", ["test/conformance/test_client_go.py"], selects=False)
+CLIENT_GO = Suite(
+    "client-go",
+    ["test/conformance/test_client_go.py"],
+    selects=False,
+    environment={"KDL_CONFORMANCE_SERVER": "local"},
+)
 CLUSTER_TOOL = Suite("cluster-tool", ["test/e2e/test_cluster_tool.py"], selects=False)
 CONFORMANCE = Suite("conformance", [], selects=False)
 DIFFERENTIAL = Suite("differential", [], selects=False)

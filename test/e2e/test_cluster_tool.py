@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from e2e.waiting import until
 from kdl_local.guard import marked_processes
 from realcluster import cgroups, facts, images
 from realcluster.check import missing
@@ -163,6 +164,14 @@ def kill(cluster: Layout, victim: str, up: "subprocess.Popen[str]") -> None:
         _kill(marked_processes(cluster.mark))
 
 
+def runs_commands(tool: Tool, pod: str) -> bool:
+    try:
+        tool.kubectl("exec", pod, "--", "true")
+    except AssertionError:
+        return False
+    return True
+
+
 def _kill(pids: Sequence[int]) -> None:
     for pid in pids:
         try:
@@ -218,6 +227,8 @@ def test_it_runs_pods_on_two_nodes_and_stops_with_everything(tool: Tool) -> None
     for component in ("etcd", "kube-apiserver", "containerd", "kubelet"):
         tool("start", component)
     assert "stopped" not in tool("status")
+    # A kubelet that has just come back has yet to learn of its pods.
+    until("a kubelet that knows its pods", lambda: runs_commands(tool, "pod-1"))
     assert tool.kubectl("exec", "pod-1", "--", "wget", "-q", "-O-", f"http://{address}/").strip() == address
 
     tool("down")

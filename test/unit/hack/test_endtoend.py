@@ -12,7 +12,7 @@ from endtoend.__main__ import main
 from endtoend.choice import choose
 from endtoend.orders import Orders
 from endtoend.pod_processes import kill_processes, main_processes
-from endtoend.steps import FAILED, OK, SKIPPED, Journal, StepError
+from endtoend.steps import FAILED, OK, SKIPPED, Journal, NothingRanError, StepError
 
 REPORT = """<?xml version="1.0"?><testsuites><testsuite>
 <testcase classname="test.e2e.test_jobs" name="test_a[x]">
@@ -35,10 +35,13 @@ def test_steps_are_timed_and_told() -> None:
         detail.append("3 passed")
     with pytest.raises(StepError), book.step("bad"):
         raise StepError("it broke\nin many ways")
+    with pytest.raises(NothingRanError), book.step("empty"):
+        raise NothingRanError("2 skipped")
     book.skip("late", "nobody wanted it")
     assert [(step.name, step.result, step.detail) for step in book.steps] == [
         ("good", OK, "3 passed"),
         ("bad", FAILED, "it broke"),
+        ("empty", SKIPPED, "2 skipped"),
         ("late", SKIPPED, "nobody wanted it"),
     ]
     assert book.failed
@@ -93,6 +96,8 @@ def test_what_the_tests_have_come_to(tmp_path: Path) -> None:
     found = outcomes.read("jobs", path)
     assert outcomes.counts(found) == "2 passed, 1 failed, 1 skipped"
     assert found[3].reason == "late"
+    assert outcomes.any_ran(found)
+    assert not outcomes.any_ran(found[2:3])
     assert list(outcomes.lines(found)) == [
         "against a real kubelet (v1.36.3): 1 test",
         "  test_jobs::test_a [x]",
