@@ -154,7 +154,7 @@ async def test_what_an_update_removes_nobody_owns(apply: Applier) -> None:
 
 async def test_the_first_apply_to_what_nobody_owns(apply: Applier) -> None:
     await apply.api.create("configmaps", config_map("a", x="1", y="1"), fieldManager="p")
-    forget = {"metadata": {"managedFields": [{}]}}
+    forget: dict[str, Any] = {"metadata": {"managedFields": [{}]}}
     assert owners(await apply.api.ok("PATCH", apply.path, forget, content_type=MERGE)) == {}
     assert conflicts(await apply("a", {"data": {"x": "2"}})) == {
         (".data.x", 'conflict with "before-first-apply" using v1')

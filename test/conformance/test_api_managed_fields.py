@@ -24,7 +24,7 @@ async def test_a_create_owns_what_it_says_and_the_defaults(api: Api) -> None:
     made = await api.create("pods", pending_pod("a"), fieldManager="p")
     (entry,) = made["metadata"]["managedFields"]
     assert (entry["manager"], entry["operation"], entry["apiVersion"]) == ("p", "Update", "v1")
-    container = {".": {}} | {
+    container: Object = {".": {}} | {
         f"f:{name}": {}
         for name in (
             "command",
@@ -45,14 +45,14 @@ async def test_a_create_owns_what_it_says_and_the_defaults(api: Api) -> None:
         "securityContext",
         "terminationGracePeriodSeconds",
     )
-    fields = {f"f:{name}": {} for name in scalars} | {"f:containers": {'k:{"name":"main"}': container}}
+    fields: Object = {f"f:{name}": {} for name in scalars} | {"f:containers": {'k:{"name":"main"}': container}}
     assert entry["fieldsV1"] == {"f:spec": fields}
 
 
 async def test_a_create_of_a_custom_resource(widgets: Widgets) -> None:
     made = await widgets.api.ok("POST", widgets.path(), widgets.new("a", tags=["x"]), fieldManager="p")
     (entry,) = made["metadata"]["managedFields"]
-    tags = {".": {}, 'v:"x"': {}}
+    tags: Object = {".": {}, 'v:"x"': {}}
     assert entry["fieldsV1"] == {"f:spec": {".": {}, "f:size": {}, "f:tags": tags}}
 
 
@@ -201,7 +201,7 @@ async def test_a_record_in_a_new_object(api: Api) -> None:
 
 async def test_the_record_of_a_status_update_is_not_taken(api: Api) -> None:
     made = await api.create("pods", pending_pod("a"), fieldManager="p")
-    patch = {"metadata": {"managedFields": [{}]}}
+    patch: Object = {"metadata": {"managedFields": [{}]}}
     found = await api.ok("PATCH", api.path("pods", "a/status"), patch, content_type=MERGE, fieldManager="m")
     assert owners(found) == owners(made)
 
