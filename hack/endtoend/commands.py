@@ -35,6 +35,14 @@ def taken(argv: Sequence[str | Path], environment: Mapping[str, str] | None = No
     return answer.stdout
 
 
+def followed(argv: Sequence[str | Path]) -> str:
+    """The output of a program that has to succeed and takes its time: its progress, on the standard error, is shown."""
+    run = subprocess.run([str(word) for word in argv], cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=False)
+    if run.returncode != 0:
+        raise StepError(f"{name_of(argv)} exited with code {run.returncode}; see what it wrote above")
+    return run.stdout
+
+
 def asked(argv: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Whatever the program answers."""
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from endtoend import outcomes, suites
 from endtoend.choice import Choice, choose
 from endtoend.cluster import Cluster
-from endtoend.commands import HACK, PROJECT, PYTHON, shown, taken
+from endtoend.commands import HACK, PROJECT, PYTHON, followed, shown
 from endtoend.control_plane import FakeNodesCluster
 from endtoend.deployment import Operator, OperatorPod, OperatorProcess
 from endtoend.orders import Handlers, Orders
@@ -100,7 +100,7 @@ class Run:
 
     def _build_images(self) -> list[Path]:
         with self.journal.step("images") as detail:
-            paths = [Path(line) for line in taken([HACK / "images", "build", *IMAGES]).split()]
+            paths = [Path(line) for line in followed([HACK / "images", "build", *IMAGES]).split()]
             detail.append(f"{sum(path.stat().st_size for path in paths) // 2**20} MiB")
         return paths
 
