@@ -12,10 +12,21 @@ from kdl_runtime.errors import BadRequest, UnsupportedMediaType
 _JSON = frozenset({"", "application/json"})
 _YAML = frozenset({"application/yaml", "text/yaml", "application/x-yaml"})
 
+_UNKNOWN = (
+    "the body of the request was in an unknown format - accepted media types include: "
+    f"application/json, application/yaml, {protobuf.CONTENT_TYPE}"
+)
+
 
 def media_type(request: Request) -> str:
     """The Content-Type without its parameters, in lower case."""
     return request.header("content-type").partition(";")[0].strip().lower()
+
+
+def check_media_type(request: Request) -> None:
+    """UnsupportedMediaType for a body that could not be read, whatever is in it."""
+    if media_type(request) not in (*_JSON, *_YAML, protobuf.CONTENT_TYPE):
+        raise UnsupportedMediaType(_UNKNOWN)
 
 
 def decode_body(request: Request) -> Any:
@@ -27,10 +38,7 @@ def decode_body(request: Request) -> Any:
         return decode_yaml(request.body)
     if media == protobuf.CONTENT_TYPE:
         return protobuf.decode_protobuf(request.body)
-    raise UnsupportedMediaType(
-        "the body of the request was in an unknown format - accepted media types include: "
-        f"application/json, application/yaml, {protobuf.CONTENT_TYPE}"
-    )
+    raise UnsupportedMediaType(_UNKNOWN)
 
 
 def decode_object(request: Request) -> Object:

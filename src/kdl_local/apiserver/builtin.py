@@ -12,7 +12,7 @@ from kdl_local.apiserver import core_kinds, crd, crd_validation, events, service
 from kdl_local.apiserver.builtin_schema import BuiltinSchema
 from kdl_local.apiserver.columns import PRINTERS
 from kdl_local.apiserver.fields import FieldError
-from kdl_local.apiserver.names import dns_1035_label, dns_label, path_segment
+from kdl_local.apiserver.names import dns_label, path_segment
 from kdl_local.apiserver.pod_defaults import default_pod, default_pod_template
 from kdl_local.apiserver.pod_validation import pod_errors, pod_template_errors
 from kdl_local.apiserver.types import ALL_VERBS, Object, ResourceType
@@ -77,7 +77,7 @@ def _core_types() -> list[ResourceType]:
             subresources=_STATUS,
             create_on_update=True,
             selectable_fields=_same("spec.clusterIP", "spec.type"),
-            name_errors=dns_1035_label,
+            name_errors=dns_label,
         ),
         _core("ConfigMap", "configmaps", "cm"),
         _core("Secret", "secrets", selectable_fields=_same("type")),

@@ -220,7 +220,19 @@ def list_check(schema: Mapping[str, Any]) -> Check | None:
         found = {key: item.get(key, defaults[key]) for key in keys}
         return {key: value for key, value in found.items() if value is not None}
 
-    return _unique(identity)
+    unique = _unique(identity)
+
+    def check(value: Any, path: Path, errors: list[FieldError]) -> None:
+        strange = (
+            [index for index, item in enumerate(value) if not isinstance(item, dict)] if isinstance(value, list) else []
+        )
+        for index in strange:
+            why = "must be an object for an array of list-type map"
+            errors.append(FieldError.invalid(formatted((path, f"[{index}]")), value[index], why))
+        if not strange:
+            unique(value, path, errors)
+
+    return check
 
 
 def _unique(identity: Callable[[Any], Any]) -> Check:

@@ -158,12 +158,11 @@ def _limited(items: Iterable[str]) -> str:
 
 
 def _endpoints(obj: Object, now: datetime) -> list[Any]:
-    found = [
-        f"{address.get('ip')}:{port.get('port')}"
-        for subset in obj.get("subsets") or ()
-        for port in subset.get("ports") or ()
-        for address in subset.get("addresses") or ()
-    ]
+    found = []
+    for subset in obj.get("subsets") or ():
+        suffixes = [f":{port.get('port')}" for port in subset.get("ports") or ()] or [""]
+        addresses = [address.get("ip") for address in subset.get("addresses") or ()]
+        found += [f"{address}{suffix}" for suffix in suffixes for address in addresses]
     return [_limited(found), _age(obj, now)]
 
 

@@ -127,7 +127,9 @@ def priority_class_errors(item: Object, old: Object | None) -> list[FieldError]:
     if value > _HIGHEST_USER_PRIORITY and not system:
         detail = f"maximum allowed value of a user defined priority is {_HIGHEST_USER_PRIORITY}"
         errors.append(FieldError.forbidden("value", detail))
-    if policy and policy not in _PREEMPTION:
+    if policy == "":
+        errors.append(FieldError.required("preemptionPolicy"))
+    elif policy and policy not in _PREEMPTION:
         errors.append(FieldError.not_supported("preemptionPolicy", policy, _PREEMPTION))
     return errors
 

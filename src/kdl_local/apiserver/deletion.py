@@ -67,7 +67,7 @@ def delete_options(body: Mapping[str, Any]) -> DeleteOptions:
 
 def check_preconditions(type_: ResourceType, obj: Object, options: DeleteOptions) -> None:
     """Conflict if the object is not the one, or not in the state, that the caller means."""
-    meta, resource = obj["metadata"], type_.resource
+    meta, resource = obj["metadata"], type_.resource if type_.custom else type_.storage_resource
     # The real server names the kind in place of the plural here.
     named = Resource(resource.group, resource.version, resource.kind, resource.kind, resource.namespaced)
     if options.uid and options.uid != meta["uid"]:
@@ -87,12 +87,15 @@ def check_preconditions(type_: ResourceType, obj: Object, options: DeleteOptions
 def mark(type_: ResourceType, old: Object, options: DeleteOptions, now: datetime) -> Object:
     """The object as a delete leaves it, removed or not: finalizers of the policy, and the time of its deletion."""
     meta = dict(old["metadata"])
-    if type_.storage_resource != CORE_EVENTS:
-        # Nothing depends on an event.
-        _set_finalizers(meta, options.propagation)
     marked = {**old, "metadata": meta}
-    if "deletionTimestamp" in meta:
+    deleted = "deletionTimestamp" in meta
+    if deleted:
         _shorten(meta, options, now)
+    # Nothing depends on an event, and a deletion under way changes nothing of a pod but its time.
+    pending = deleted and type_.graceful_deletion and meta == old["metadata"]
+    if type_.storage_resource != CORE_EVENTS and not pending:
+        _set_finalizers(meta, options.propagation)
+    if deleted:
         if is_namespace(type_) and not (old.get("spec") or {}).get("finalizers"):
             meta["deletionGracePeriodSeconds"] = 0
         return marked

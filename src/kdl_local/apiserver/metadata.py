@@ -101,22 +101,26 @@ def validate(type_: ResourceType, obj: Object) -> list[FieldError]:
     ]
 
 
-def deletion_time_errors(obj: Object, old: Object) -> list[FieldError]:
-    """Whether an update sets another time of deletion; one that says nothing of it keeps it."""
-    asked, kept = obj["metadata"].get("deletionTimestamp"), old["metadata"].get("deletionTimestamp")
-    if not asked or asked == kept:
-        return []
-    return [FieldError.invalid("metadata.deletionTimestamp", asked, "field is immutable")]
-
-
-def warnings(obj: Object) -> list[str]:
-    """What is said of the metadata of a custom resource that is accepted."""
+def fixed_errors(obj: Object, old: Object) -> list[FieldError]:
+    """What an update sets that only the server may set; what it does not speak of is kept."""
+    asked, kept = obj["metadata"], old["metadata"]
+    names = ["uid"]
+    if "deletionTimestamp" not in kept:
+        names.append("deletionTimestamp")
+    names.append("deletionGracePeriodSeconds")
     return [
-        f'metadata.finalizers: "{item}": prefer a domain-qualified finalizer name to avoid accidental conflicts '
-        "with other finalizer writers"
-        for item in obj["metadata"].get("finalizers") or ()
-        if "/" not in item and item not in _STANDARD_FINALIZERS
+        FieldError.invalid(f"metadata.{name}", asked[name], "field is immutable")
+        for name in names
+        if asked.get(name) not in (None, "") and asked[name] != kept.get(name)
     ]
+
+
+def finalizer_warning(item: str) -> str:
+    """What is said of a finalizer of a custom resource that is accepted; empty for a good one."""
+    if "/" in item or item in _STANDARD_FINALIZERS:
+        return ""
+    advice = "prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers"
+    return f'metadata.finalizers: "{item}": {advice}'
 
 
 def validate_update(obj: Object, old: Object) -> list[FieldError]:

@@ -76,7 +76,10 @@ _SUBDOMAIN = _Shape(
 
 def dns_label(value: str, prefix: bool = False) -> list[str]:
     """RFC 1123 label. ``prefix``: a ``generateName``, which may end in a dash."""
-    return _LABEL.errors(value, prefix)
+    errors = _LABEL.errors(value, prefix)
+    if len(value) <= _LABEL.limit and errors and not _SUBDOMAIN.errors(value, prefix):
+        return ["must not contain dots"]
+    return errors
 
 
 def dns_1035_label(value: str, prefix: bool = False) -> list[str]:

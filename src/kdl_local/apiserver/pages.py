@@ -126,7 +126,7 @@ def read_page(store: Store, collection: Collection, selection: Selection, option
     if start is not None:
         entries = [entry for entry in entries if entry.key > start]
     page = entries[: options.limit] if options.limit else entries
-    if not options.limit or len(page) < options.limit or selection.key is not None:
+    if not options.limit or len(page) < options.limit or selection.indexed:
         return Page(page, revision)
     # Whether there is anything after a full page, also if the selection will leave it out: nobody has looked yet.
     known = collection.entries(selection.namespace) if candidates is None else candidates

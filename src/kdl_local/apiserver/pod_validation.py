@@ -235,13 +235,16 @@ def _toleration_errors(toleration: Mapping[str, Any], path: str) -> Iterable[Fie
         yield from _invalid(f"{path}.key", key, qualified_name(key))
     elif operator != "Exists":
         detail = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
-        yield FieldError.invalid(f"{path}.operator", operator, detail)
+        yield FieldError.invalid(f"{path}.operator", toleration.get("operator") or "", detail)
     if operator not in ("Equal", "Exists"):
         yield FieldError.not_supported(f"{path}.operator", operator, ("Equal", "Exists"))
     elif operator == "Exists" and toleration.get("value"):
         detail = "value must be empty when `operator` is 'Exists'"
         yield FieldError.invalid(f"{path}.operator", toleration["value"], detail)
     effect = toleration.get("effect")
+    if toleration.get("tolerationSeconds") is not None and effect != "NoExecute":
+        detail = "effect must be 'NoExecute' when `tolerationSeconds` is set"
+        yield FieldError.invalid(f"{path}.effect", effect or "", detail)
     if effect and effect not in _TAINT_EFFECTS:
         yield FieldError.not_supported(f"{path}.effect", effect, _TAINT_EFFECTS)
 
@@ -251,13 +254,6 @@ def _update_errors(spec: Mapping[str, Any], old: Mapping[str, Any]) -> list[Fiel
     for kind in ("containers", "initContainers"):
         if len(spec.get(kind) or ()) != len(old.get(kind) or ()):
             return [FieldError.forbidden(f"spec.{kind}", "pod updates may not add or remove containers")]
-    before = old.get("tolerations") or []
-    if any(toleration not in (spec.get("tolerations") or []) for toleration in before):
-        errors.append(
-            FieldError.forbidden(
-                "spec.tolerations", "existing toleration can not be modified except its tolerationSeconds"
-            )
-        )
     deadline, previous = spec.get("activeDeadlineSeconds"), old.get("activeDeadlineSeconds")
     if deadline is not None and not 0 <= deadline <= _MAX_DEADLINE:
         detail = f"must be between 0 and {_MAX_DEADLINE}, inclusive"
@@ -268,23 +264,37 @@ def _update_errors(spec: Mapping[str, Any], old: Mapping[str, Any]) -> list[Fiel
     elif previous is not None and deadline > previous:
         detail = "must be less than or equal to previous value"
         return [*errors, FieldError.invalid("spec.activeDeadlineSeconds", deadline, detail)]
+    before = old.get("tolerations") or []
+    if any(toleration not in (spec.get("tolerations") or []) for toleration in before):
+        errors.append(
+            FieldError.forbidden(
+                "spec.tolerations", "existing toleration can not be modified except its tolerationSeconds"
+            )
+        )
     known = {gate.get("name") for gate in old.get("schedulingGates") or ()}
     for index, gate in enumerate(spec.get("schedulingGates") or ()):
         if gate.get("name") not in known:
             detail = f"only deletion is allowed, but found new scheduling gate '{gate.get('name')}'"
             errors.append(FieldError.forbidden(f"spec.schedulingGates[{index}].name", detail))
+    if known and any(
+        (spec.get("nodeSelector") or {}).get(name) != value for name, value in (old.get("nodeSelector") or {}).items()
+    ):
+        detail = "only additions to spec.nodeSelector are allowed (no mutations or deletions)"
+        errors.append(FieldError.invalid("spec.nodeSelector", spec.get("nodeSelector"), detail))
     if _fixed_part(spec, old) != _fixed_part(old, old):
         errors.append(FieldError.forbidden("spec", _UPDATE_DETAIL))
     return errors
 
 
 def _fixed_part(spec: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a spec that never change. Gates may be taken away; a negative grace period may become 1."""
+    """The fields of a spec that never change. Gates may be taken away, and while there are some
+    the choice of nodes may be narrowed; a negative grace period may become 1."""
     fixed = copy.deepcopy(dict(spec))
     for kind in ("containers", "initContainers"):
         for container in fixed.get(kind) or ():
             container.pop("image", None)
-    for name in ("activeDeadlineSeconds", "tolerations"):
+    gated = ("nodeSelector",) if old.get("schedulingGates") else ()
+    for name in ("activeDeadlineSeconds", "tolerations", *gated):
         fixed.pop(name, None)
     gates = {gate.get("name") for gate in old.get("schedulingGates") or ()}
     if {gate.get("name") for gate in fixed.get("schedulingGates") or ()} <= gates:

@@ -104,13 +104,15 @@ class Registry:
         self.drop_unknown(type_, obj, options)
         assigned = self.ownership.assigned(type_, obj)
         admit_create(self.store, type_, obj)
-        if meta.get("resourceVersion") and not options.dry_run:
-            raise BadRequest("resourceVersion should not be set on objects to be created")
+        version = meta.get("resourceVersion")
         if not meta.get("name") and meta.get("generateName"):
             self._generate_name(type_, obj)
         strategy.prepare_for_create(type_, obj, self._identities.uid(), format_time(self._clock.now()))
         obj = self._complete(type_, obj, None)
         self._validate(type_, obj, None)
+        self._warn(type_, obj, (), options)
+        if version and not options.dry_run:
+            raise BadRequest("resourceVersion should not be set on objects to be created")
         key = _key(type_, obj)
         existing = collection.get(key)
         if existing is not None:
@@ -149,21 +151,22 @@ class Registry:
         check_key(type_, key, new)
         self._check_versions(type_, new, old, options)
         self.drop_unknown(type_, new, options)
-        fixed = metadata.deletion_time_errors(new, old)
+        fixed = metadata.fixed_errors(new, old)
         new = strategy.prepare_for_update(type_, new, old, options.subresource)
         new = self._complete(type_, new, old)
         strategy.count_generation(type_, new, old, options.subresource)
         # A pod's spec is fixed for everyone but the binding.
         if options.subresource != "binding":
             self._validate(type_, new, old, fixed)
+            self._warn(type_, new, old["metadata"].get("finalizers") or (), options)
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
         self._set_owners(type_, new, old, given, options)
-        if strategy.unchanged(new, old):
+        gone = deletion.is_complete(type_, new)
+        if strategy.unchanged(new, old) and not gone:
             return stored
         shape = type_.to_storage(new)
         if options.dry_run:
             return Entry(key, shape, stored.revision)
-        gone = deletion.is_complete(type_, new)
         if not gone:
             entry = collection.put(key, shape)
             self._notify(type_, entry)
@@ -264,7 +267,9 @@ class Registry:
     def _check_versions(self, type_: ResourceType, new: Object, old: Object, options: WriteOptions) -> None:
         before, asked = old["metadata"], new["metadata"]
         name = before["name"]
-        if asked.get("uid", before["uid"]) != before["uid"]:
+        # In a patch, unlike in a PUT or a binding, the UID is no precondition.
+        patching = options.unconditional and options.subresource != "binding"
+        if asked.get("uid", before["uid"]) != before["uid"] and not patching:
             raise conflict(
                 type_.resource,
                 name,
@@ -317,6 +322,11 @@ class Registry:
         if errors:
             kind = type_.gvk if type_.custom else type_.storage_resource.gvk
             raise invalid_object(kind, new["metadata"].get("name", ""), errors)
+
+    def _warn(self, type_: ResourceType, obj: Object, before: Sequence[str], options: WriteOptions) -> None:
+        for item in obj["metadata"].get("finalizers") or () if type_.custom else ():
+            if item not in before and (text := metadata.finalizer_warning(item)):
+                options.warn(text)
 
     def _notify(self, type_: ResourceType, entry: Entry, gone: bool = False) -> None:
         for observer in self.observers:

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from kdl_local.apiserver.fields import FieldError, invalid_object
-from kdl_local.apiserver.statuses import no_such_path
+from kdl_local.apiserver.fields import FieldError
+from kdl_local.apiserver.statuses import Undecodable, no_such_path
 from kdl_local.apiserver.types import Object, ResourceType, ScalePaths
 from kdl_runtime.codec.patch import copy_json
-from kdl_runtime.types import GroupVersionKind
+from kdl_runtime.types import GroupVersionKind, Resource
 
 SCALE = GroupVersionKind("autoscaling", "v1", "Scale")
+_SCALES = Resource("autoscaling", "v1", "Scale", "scales")
 _METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
@@ -41,10 +42,8 @@ def write_scale(type_: ResourceType, obj: Object, scale: Object) -> Object:
     paths = scale_paths(type_)
     spec, meta = scale.get("spec") or {}, scale.get("metadata") or {}
     replicas = spec.get("replicas", 0)
-    name = obj["metadata"]["name"]
     if not isinstance(replicas, int) or isinstance(replicas, bool):
-        error = FieldError.invalid("spec.replicas", replicas, "must be an integer")
-        raise invalid_object(SCALE, name, [error])
+        raise Undecodable(_SCALES, "spec.replicas must be an integer")
     changed: Object = copy_json(obj)
     *parents, last = _parts(paths.spec_replicas)
     place = changed
@@ -68,6 +67,8 @@ def _count_errors(obj: Object, path: str) -> list[FieldError]:
         if not isinstance(place, dict):
             return [] if place is None else [FieldError.invalid(path, 0, f"{path} accessor error: not an object")]
         place = place.get(part)
+    if place is not None and not isinstance(place, int):
+        return [FieldError.invalid(path, 0, f"{path} accessor error: not an integer")]
     if isinstance(place, int) and place < 0:
         return [FieldError.invalid(path, place, "should be a non-negative integer")]
     return []

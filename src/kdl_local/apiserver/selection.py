@@ -65,6 +65,11 @@ class Selection:
             return None
         return ObjectKey(namespace, name)
 
+    @property
+    def indexed(self) -> bool:
+        """Whether the real server finds the objects by an index, so that it knows of each what comes after it."""
+        return self.key is not None or self.fields.exact("spec.nodeName") is not None
+
     def entries(self, collection: Collection) -> list[Entry]:
         """The present objects that are selected, in order of namespace and name."""
         key = self.key

@@ -69,7 +69,8 @@ def service_errors(service: Object, old: Object | None) -> list[FieldError]:
         errors += [FieldError.invalid("spec.selector", name, problem) for problem in qualified_name(name)]
         errors += [FieldError.invalid("spec.selector", value, problem) for problem in label_value(value)]
     before = ((old or {}).get("spec") or {}).get("clusterIP") or ""
-    if before and address != before and kind != "ExternalName":
+    valid = address == HEADLESS or not address or _is_address(address)
+    if before and address != before and valid and kind != "ExternalName":
         errors.append(FieldError.invalid("spec.clusterIPs[0]", [address], "may not change once set"))
     return errors
 

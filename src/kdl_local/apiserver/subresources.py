@@ -14,7 +14,7 @@ from kdl_local.apiserver.registry import Registry, WriteOptions
 from kdl_local.apiserver.rendering import respond
 from kdl_local.apiserver.request import Response
 from kdl_local.apiserver.scale import read_scale, write_scale
-from kdl_local.apiserver.statuses import method_not_allowed, no_such_path, not_found
+from kdl_local.apiserver.statuses import Undecodable, method_not_allowed, no_such_path, not_found
 from kdl_local.apiserver.streams.answers import pod_command, pod_port_forward
 from kdl_local.apiserver.streams.provider import StreamRouter
 from kdl_local.apiserver.types import Object
@@ -73,16 +73,22 @@ class Subresources:
         return respond(form, encode(read_scale(call.type, obj)))
 
     def _write_scale(self, call: Call) -> Response:
+        if call.request.method == "PATCH" and media_type(call.request) != APPLY:
+            read_patch(call.request, custom=call.type.custom)  # An unknown media type is refused before wrong options.
         options = write_options(call, unconditional=True)
         change = self._scaling(call, options)
         live = self._stored(call)
-        scaled = self._registry.ownership.scaled(call.type, live, read_scale(call.type, live), change, options.author)
-        entry = self._registry.update(
-            call.type,
-            call.key,
-            lambda obj: write_scale(call.type, obj, scaled.scale),
-            replace(options, owners=scaled.owners),
-        )
+        try:
+            shown = read_scale(call.type, live)
+            scaled = self._registry.ownership.scaled(call.type, live, shown, change, options.author)
+            entry = self._registry.update(
+                call.type,
+                call.key,
+                lambda obj: write_scale(call.type, obj, scaled.scale),
+                replace(options, owners=scaled.owners),
+            )
+        except Undecodable as error:
+            raise (call.unpatchable(error) if call.request.method == "PATCH" else error) from None
         return self._show_scale(call, call.type.from_storage(entry.object))
 
     def _scaling(self, call: Call, options: WriteOptions) -> Scaling:

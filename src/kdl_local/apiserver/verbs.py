@@ -4,14 +4,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from kdl_local.apiserver.apply.request import APPLY, manager_errors, manager_of, read_config
-from kdl_local.apiserver.bodies import decode_object, media_type
+from kdl_local.apiserver.bodies import check_media_type, decode_object, media_type
 from kdl_local.apiserver.deletion import DeleteOptions, delete_options
 from kdl_local.apiserver.faults import WatchFault
 from kdl_local.apiserver.fields import FieldError, invalid_object
 from kdl_local.apiserver.negotiation import Shape, negotiate
 from kdl_local.apiserver.pages import list_options, read_page
 from kdl_local.apiserver.patches import read_patch
-from kdl_local.apiserver.registry import Registry, WriteOptions, check_key, check_namespace, check_type, check_uid
+from kdl_local.apiserver.registry import Registry, WriteOptions, check_key, check_namespace, check_type
 from kdl_local.apiserver.rendering import View, respond
 from kdl_local.apiserver.request import Request, Response
 from kdl_local.apiserver.routes import Route
@@ -57,6 +57,11 @@ class Call:
     def dry_run_errors(self) -> list[FieldError]:
         values = self.request.query.get("dryRun") or []
         return [FieldError.not_supported("dryRun", values, ("All",))] if set(values) - {"All"} else []
+
+    def unpatchable(self, error: Undecodable) -> Invalid:
+        """The refusal of a patch whose body is fine, but what it makes of the object is not."""
+        refusal = FieldError.invalid("patch", self.request.body.decode(errors="replace"), error.why)
+        return invalid_object(GroupVersionKind("", "", ""), "", [refusal])
 
     def invalid_options(self, *errors: FieldError) -> Invalid:
         """The refusal of options of this request."""
@@ -111,6 +116,7 @@ class Verbs:
         view = self._view(call)
         if call.type.namespaced and not call.route.namespace:
             raise method_not_allowed()
+        check_media_type(call.request)
         options = write_options(call)
         obj = _stated(call)
         check_type(call.type, obj)
@@ -149,12 +155,9 @@ class Verbs:
         change = read_patch(call.request, custom=call.type.custom)
         options = write_options(call, subresource, unconditional=True)
         try:
-            entry = self._registry.update(call.type, call.key, lambda old: _same(call, change(old), old), options)
+            entry = self._registry.update(call.type, call.key, change, options)
         except Undecodable as error:
-            # The body was fine; what it makes of the object is not.
-            text = call.request.body.decode(errors="replace")
-            refusal = FieldError.invalid("patch", text, error.why)
-            raise invalid_object(GroupVersionKind("", "", ""), "", [refusal]) from None
+            raise call.unpatchable(error) from None
         return respond(view.form, view.one(entry), 200)
 
     def delete(self, call: Call) -> Response:
@@ -192,15 +195,12 @@ class Verbs:
 def _stated(call: Call) -> Object:
     """The object in the body. A custom resource has to say what it is."""
     obj = decode_object(call.request)
-    for field in ("kind", "apiVersion") if call.type.custom else ():
-        if not obj.get(field):
-            raise BadRequest(f"Object '{field[0].upper()}{field[1:]}' is missing in the body of the request")
+    if call.type.custom and not obj.get("kind"):
+        raise BadRequest("Object 'Kind' is missing in the body of the request")
+    if call.type.custom and not obj.get("apiVersion"):
+        expected = call.type.resource.api_version
+        raise BadRequest(f"the API version in the data () does not match the expected API version ({expected})")
     return obj
-
-
-def _same(call: Call, new: Object, old: Object) -> Object:
-    check_uid(call.type, new, old)
-    return new
 
 
 def _selection(call: Call) -> Selection:

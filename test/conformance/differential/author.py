@@ -110,7 +110,10 @@ class Author:
     def create_wrong(self) -> None:
         kind = self.kind()
         obj = self._wrong(kind, kind.new(self.rng, self.name(kind)))
-        self.send(Step("POST", kind.collection(self.namespace()), self.write_query(), JSON_HEADERS, obj))
+        # What a dry run would have stored has no revision, whatever was sent.
+        versioned = isinstance(obj.get("metadata"), dict) and "resourceVersion" in obj["metadata"]
+        query = () if versioned else self.write_query()
+        self.send(Step("POST", kind.collection(self.namespace()), query, JSON_HEADERS, obj))
 
     def _wrong(self, kind: Kind, obj: Object) -> Any:
         if kind.wrong and self.maybe(0.5):
@@ -200,6 +203,7 @@ class Author:
             [{"op": "remove", "path": "/metadata/finalizers"}],
             [{"op": "remove", "path": "/metadata/finalizers/0"}],
             [{"op": "replace", "path": f"{label}/seq", "value": "fz-l"}],
+            [{"op": "replace", "path": f"{label}/none", "value": "1"}],
             [{"op": "copy", "from": f"{label}/seq", "path": f"{label}/copy"}],
             [{"op": "move", "from": f"{label}/app", "path": f"{label}/moved"}],
             [{"op": "add", "path": "/metadata/finalizers/-", "value": "example.com/third"}],
@@ -277,7 +281,7 @@ class Author:
         headers = GET_HEADERS
         if self.maybe(0.25):
             headers = (("Accept", self.pick([TABLE, PARTIAL_LIST, "application/yaml", PARTIAL])),)
-            if self.maybe(0.3) and not any(name == "resourceVersionMatch" for name, _ in query):
+            if self.maybe(0.3) and not _doubtful(query) and not any("Match" in name for name, _ in query):
                 query.append(("includeObject", self.pick(["None", "Object", "Metadata", "Some"])))
         self.send(Step("GET", path, tuple(query), headers))
 
@@ -352,8 +356,10 @@ class Author:
     def status(self) -> None:
         kind = self.pick([kind for kind in self.kinds if "status" in kind.subresources] or self.kinds)
         path = self.path(kind)
-        change = dict(self.pick([*kind.status, *kind.changes] if self.maybe(0.85) else kind.wrong or kind.changes))
-        if self.maybe(0.5):
+        patching = self.maybe(0.5)
+        right = not patching or self.maybe(0.7) or not kind.wrong
+        change = dict(self.pick([*kind.status, *kind.changes] if right else kind.wrong))
+        if patching:
             media = self.pick([MERGE, MERGE, STRATEGIC, JSON_PATCH])
             body: Any = operations(change) if media == JSON_PATCH else change
             headers = (("Accept", "application/json"), ("Content-Type", media))

@@ -8,6 +8,7 @@ from typing import Any
 from conformance.differential.normal import Normal
 
 ABSENT = "<absent>"
+NOT_ACCEPTABLE = 406
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,9 @@ def _differences(real: Normal, local: Normal) -> Iterator[Difference]:
         return
     for name in sorted({*real.headers, *local.headers}):
         yield from _values(f"header {name}", real.headers.get(name, ABSENT), local.headers.get(name, ABSENT))
-    yield from _values("warnings", real.warnings, local.warnings)
+    if real.code != NOT_ACCEPTABLE:
+        # Whether a version is warned of before or after its form is refused is nobody's business.
+        yield from _values("warnings", real.warnings, local.warnings)
     yield from _values("body", real.body, local.body)
     if (real.events is None) != (local.events is None):
         yield Difference("stream", real.events is not None, local.events is not None)

@@ -77,7 +77,13 @@ def mutated(rng: random.Random, obj: dict[str, Any]) -> Any:
 
 
 def _spoil(rng: random.Random, copy: dict[str, Any]) -> None:
-    places = [place for place in _places(copy) if place[1] not in ("apiVersion", "kind", "metadata")]
+    # Go reads a list as bytes, too.
+    encoded = [copy.get(name) for name in ("data", "binaryData", "stringData")]
+    places = [
+        (holder, key)
+        for holder, key in _places(copy)
+        if key not in ("apiVersion", "kind", "metadata") and not any(holder is item for item in encoded)
+    ]
     if not places:
         return
     holder, key = rng.choice(places)

@@ -139,6 +139,11 @@ def _object_revisions(trees: Iterable[Any]) -> Iterable[int]:
             yield from _object_revisions(tree)
 
 
+def _dotted(path: str) -> str:
+    """A field with the keys of maps after dots; some checks of the real server write them in brackets."""
+    return re.sub(r"\[([A-Za-z]\w*)\]", r".\1", path)
+
+
 def _name(item: Any) -> str:
     """Of an entry of a discovery document, whose order means nothing."""
     return str(item.get("name") or item.get("resource") or item.get("subresource")) if isinstance(item, dict) else ""
@@ -174,6 +179,8 @@ class _Renaming:
                 return [item for item, _ in itertools.groupby(sorted(told, key=str))]
             return sorted(items, key=_name) if key in ("resources", "subresources") else items
         if isinstance(value, str):
+            if key == "field":
+                return _dotted(value)
             if key == "resourceVersion":
                 return self._revision(value)
             if key == "continue":

@@ -29,7 +29,7 @@ _BODIES = (
     "a: b: c",
     "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\ndata:\n  a: '1'\n",
     "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\ndata:\n  a: 1\n",
-    "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n  name: y\n",
+    "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n  name: z\n",
     "- 1\n",
 )
 _PATCH_BODIES = ("", "{", "null", "[]", "[1]", '"text"', "1", "{}", "a: b: c", "- 1\n")

@@ -35,7 +35,8 @@ async def test_a_scale_that_is_not_a_count(widgets: Api, replicas: Any) -> None:
     await widgets.ok("POST", WIDGETS, widget("w"))
     answer = await widgets("PATCH", f"{WIDGETS}/w/scale", {"spec": {"replicas": replicas}}, **MERGE)
     assert answer.code == 422
-    assert answer.message.startswith('Scale.autoscaling "w" is invalid: spec.replicas: Invalid value')
+    assert answer.object["details"]["causes"][0]["field"] == "patch"
+    assert "spec.replicas must be an integer" in answer.message
 
 
 async def test_a_scale_below_zero_is_refused_as_the_object_itself(widgets: Api) -> None:

@@ -1,0 +1,128 @@
+"""The shortest sequences that show the accepted differences."""
+
+from typing import Any
+
+from conformance.api import JSON_PATCH, MERGE, STRATEGIC, TABLE
+from conformance.differential.kinds import LOST_NODES, Object
+from conformance.differential.steps import Pairs, Step
+from conformance.widgets import CRDS, definition
+
+_JSON = (("Accept", "application/json"), ("Content-Type", "application/json"))
+_TABLES = (("Accept", TABLE),)
+_SPACE = "/api/v1/namespaces/fz-a"
+_LABELS = {"seq": "fz-l"}
+
+
+def _post(path: str, body: Any, *query: tuple[str, str]) -> Step:
+    return Step("POST", path, query, _JSON, body)
+
+
+def _get(path: str, *query: tuple[str, str], headers: Pairs = _JSON[:1]) -> Step:
+    return Step("GET", path, query, headers)
+
+
+def _patch(path: str, body: Any, media: str) -> Step:
+    return Step("PATCH", path, (), (_JSON[0], ("Content-Type", media)), body)
+
+
+def _pod(name: str = "x", **spec: Any) -> Step:
+    """A pod to which the real server has nothing to add."""
+    containers = [{"name": "main", "image": "kdl/python:1"}]
+    fixed: Object = {"containers": containers, "automountServiceAccountToken": False, "tolerations": [*LOST_NODES]}
+    meta = {"name": name, "labels": _LABELS}
+    given = {key: value for key, value in {**fixed, **spec}.items() if value is not None}
+    return _post(f"{_SPACE}/pods", {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": given})
+
+
+def _config_map(**more: Any) -> Step:
+    meta = {"name": "x", "labels": _LABELS}
+    return _post(f"{_SPACE}/configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, **more})
+
+
+_EVENT: Object = {
+    "apiVersion": "v1",
+    "kind": "Event",
+    "metadata": {"name": "x"},
+    "involvedObject": {"kind": "Pod", "namespace": "fz-a", "name": "x"},
+}
+_TOYS = "/apis/toys.example.com/v1"
+_RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/fz-a/roles"
+_GROUP = "fz-own.example.com"
+
+RIGHTS = (_get(f"{_SPACE}/secrets", headers=(*_JSON[:1], ("Impersonate-User", "nobody"))),)
+SERVED = tuple(
+    _get(path)
+    for path in (
+        "/apis",
+        "/apis/apps/v1/namespaces/fz-a/deployments",
+        "/apis/apps/v1/namespaces/fz-a/statefulsets",
+        "/apis/batch/v1/namespaces/fz-a/jobs",
+        f"{_SPACE}/resourcequotas",
+        f"{_SPACE}/limitranges",
+    )
+)
+STORED = (_post(_RBAC, {"metadata": {"name": "x"}, "rules": [{"apiGroups": [""], "resources": ["pods"]}]}),)
+TOLERATIONS = (_pod(tolerations=None),)
+TOKENS = (_pod(automountServiceAccountToken=None),)
+NODE = (_post("/api/v1/nodes", {"metadata": {"name": "fz-x", "labels": _LABELS}}),)
+POD_WARNING = (_pod("a" * 64),)
+JSON_PATCH_REPLACE = (
+    _config_map(),
+    _patch(f"{_SPACE}/configmaps/x", [{"op": "replace", "path": "/metadata/labels/none", "value": "1"}], JSON_PATCH),
+)
+_TEMPLATES = f"{_SPACE}/podtemplates"
+DIRECTIVE = (
+    _post(
+        _TEMPLATES,
+        {"metadata": {"name": "x"}, "template": {"spec": {"containers": [{"name": "a", "image": "a:1"}]}}},
+    ),
+    _patch(
+        f"{_TEMPLATES}/x",
+        {
+            "template": {
+                "spec": {"containers": [{"name": "b", "image": "b:1", "env": [{"name": "A", "$patch": "delete"}]}]}
+            }
+        },
+        STRATEGIC,
+    ),
+)
+DUPLICATE = (
+    _post(f"{_SPACE}/configmaps", '{"metadata":{"name":"x"},"data":{"a":"1","a":"2"}}', ("fieldValidation", "Strict")),
+)
+DEFINITION = (
+    _post(CRDS, {**definition(_GROUP), "spec": {**definition(_GROUP)["spec"], "versions": []}}, ("dryRun", "All")),
+)
+WRONG_KIND = (
+    _post(
+        f"{_TOYS}/namespaces/fz-a/widgets",
+        {
+            "apiVersion": "toys.example.com/v1",
+            "kind": "Other",
+            "metadata": {"name": "x"},
+            "spec": {"low": 3, "high": 2},
+        },
+    ),
+)
+WORDS = (_get(f"{_SPACE}/pods", ("labelSelector", "app in web")),)
+SERVER_ERROR = (_pod(), _post(f"{_SPACE}/pods/x/binding", {"metadata": {"name": "x"}, "target": {"kind": "Pod"}}))
+UNKNOWN_PATH = (_get("/apis/none.example.com/v1"),)
+PROTOBUF = (_get(f"{_SPACE}/pods", headers=(("Accept", "application/vnd.kubernetes.protobuf, application/json"),)),)
+ZERO = (_post(f"{_SPACE}/events", _EVENT),)
+DISCOVERY = (_get("/api"), _get(_TOYS))
+TABLES = (
+    Step(
+        "GET",
+        f"{_SPACE}/pods",
+        (
+            ("watch", "true"),
+            ("sendInitialEvents", "true"),
+            ("resourceVersionMatch", "NotOlderThan"),
+            ("allowWatchBookmarks", "true"),
+        ),
+        _TABLES,
+        watch=True,
+    ),
+    _pod(),
+    _patch(f"{_SPACE}/pods/x/status", {"status": {"phase": "Succeeded"}}, MERGE),
+    _get(f"{_SPACE}/pods", headers=_TABLES),
+)

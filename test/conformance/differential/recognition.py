@@ -1,0 +1,152 @@
+"""How the accepted differences are told from others: a predicate for each."""
+
+import re
+from typing import Any
+
+from conformance.differential.compare import ABSENT, Difference
+from conformance.differential.exchange import Exchange
+from conformance.differential.kinds import LOST_NODES
+
+_NOT_SERVED = frozenset({"deployments", "statefulsets", "jobs", "resourcequotas", "limitranges"})
+_CUSTOM = ("toys.example.com", "own.example.com", "kubedl.io", "kubeflow.org")
+_NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+
+
+def _is_zero(value: Any) -> bool:
+    """What Go writes for a field that nobody has set."""
+    if isinstance(value, dict):
+        return all(_is_zero(item) for item in value.values())
+    return value in (None, "", 0, False, ABSENT) or value == []
+
+
+def _in_object(difference: Difference) -> bool:
+    return difference.place.startswith(("body.", "events["))
+
+
+def zero_field(exchange: Exchange, difference: Difference) -> bool:
+    if any(group in exchange.step.path for group in _CUSTOM):
+        return False
+    return _in_object(difference) and _is_zero(difference.real) and _is_zero(difference.local)
+
+
+def column_text(exchange: Exchange, difference: Difference) -> bool:
+    return ".columnDefinitions" in difference.place and difference.place.endswith(".description")
+
+
+def default_tolerations(exchange: Exchange, difference: Difference) -> bool:
+    if not difference.place.endswith("spec.tolerations") or not isinstance(difference.real, list):
+        return False
+    local = [] if difference.local == ABSENT else difference.local
+    missing = [item for item in difference.real if item not in local]
+    return len(difference.real) == len(local) + len(missing) and all(item in LOST_NODES for item in missing)
+
+
+def token_volume(exchange: Exchange, difference: Difference) -> bool:
+    if not difference.place.endswith(("spec.volumes", ".volumeMounts")) or not isinstance(difference.real, list):
+        return False
+    own = [item for item in difference.real if not str(item.get("name")).startswith("kube-api-access-")]
+    return bool(own == ([] if difference.local == ABSENT else difference.local))
+
+
+def node_taint(exchange: Exchange, difference: Difference) -> bool:
+    if not difference.place.endswith("spec.taints") or not isinstance(difference.real, list):
+        return False
+    own = [item for item in difference.real if item != _NOT_READY]
+    return bool(own == ([] if difference.local == ABSENT else difference.local))
+
+
+def served(exchange: Exchange, difference: Difference) -> bool:
+    path = exchange.step.path.rstrip("/")
+    if path in ("/api", "/apis", "/api/v1"):
+        return difference.place.startswith(("body.groups", "body.items", "body.resources"))
+    return difference.place == "code" and exchange.local.code == 404 and path.rpartition("/")[2] in _NOT_SERVED
+
+
+def storage_hash(exchange: Exchange, difference: Difference) -> bool:
+    return difference.place.endswith(".storageVersionHash")
+
+
+def protobuf(exchange: Exchange, difference: Difference) -> bool:
+    return "protobuf" in dict(exchange.step.headers).get("Accept", "")
+
+
+def server_error(exchange: Exchange, difference: Difference) -> bool:
+    if exchange.real.code != 500 or difference.place != "code":
+        return False
+    return 400 <= exchange.local.code < 500 or (exchange.step.method == "GET" and exchange.local.code == 200)
+
+
+_STORED = ("endpoints", "endpointslices", "poddisruptionbudgets", "roles", "nodes", "serviceaccounts", "events")
+
+
+def stored_kind(exchange: Exchange, difference: Difference) -> bool:
+    path = exchange.step.path.split("/")
+    one_refused = {exchange.real.code, exchange.local.code} in ({422}, {422, 200}, {422, 201}, {422, 409})
+    return one_refused and any(plural in path for plural in _STORED)
+
+
+def duplicate_fields(exchange: Exchange, difference: Difference) -> bool:
+    if difference.place == "warnings":
+        missing = set(difference.real) - set(difference.local)
+        return bool(missing) and all("duplicate field" in text or "already set in map" in text for text in missing)
+    return (
+        difference.place == "code" and re.search("duplicate field|already set in map", str(difference.real)) is not None
+    )
+
+
+def wrong_kind(exchange: Exchange, difference: Difference) -> bool:
+    both = exchange.real.code == exchange.local.code == 422
+    return both and any(cause.get("field") == "kind" for cause in exchange.real.body["details"]["causes"])
+
+
+def directives(exchange: Exchange, difference: Difference) -> bool:
+    if difference.place == "warnings":
+        missing = set(difference.real) - set(difference.local)
+        return bool(missing) and all(".$" in text for text in missing)
+    if difference.place == "code":
+        return ".$" in str(difference.real)
+    return exchange.real.code == exchange.local.code == 422 and "$patch" in str(exchange.step.body)
+
+
+def definition_faults(exchange: Exchange, difference: Difference) -> bool:
+    return exchange.real.code == exchange.local.code == 422 and "customresourcedefinitions" in exchange.step.path
+
+
+def pod_warnings(exchange: Exchange, difference: Difference) -> bool:
+    return (
+        difference.place == "warnings"
+        and "/pods" in exchange.step.path
+        and set(difference.local) <= set(difference.real)
+        and not any("unknown field" in text for text in set(difference.real) - set(difference.local))
+    )
+
+
+def bookmark_row(exchange: Exchange, difference: Difference) -> bool:
+    return difference.place.endswith("rows[0].cells") and difference.local is None
+
+
+def row_condition(exchange: Exchange, difference: Difference) -> bool:
+    return ".rows[" in difference.place and difference.place.endswith("].conditions") and difference.local == ABSENT
+
+
+def repeated_columns(exchange: Exchange, difference: Difference) -> bool:
+    return difference.place.endswith("object.columnDefinitions") and difference.local is None
+
+
+def server_address(exchange: Exchange, difference: Difference) -> bool:
+    return difference.place.startswith("body.serverAddressByClientCIDRs")
+
+
+def not_served(exchange: Exchange, difference: Difference) -> bool:
+    text = exchange.real.headers.get("content-type", "").startswith("text/plain")
+    return exchange.real.code == exchange.local.code == 404 and text
+
+
+def other_rights(exchange: Exchange, difference: Difference) -> bool:
+    return difference.place == "code" and exchange.real.code == 403 and "cannot " in str(difference.real)
+
+
+def replaced_nothing(exchange: Exchange, difference: Difference) -> bool:
+    """A JSON patch that replaces what is not there, which the real server takes for an addition."""
+    replaces = isinstance(exchange.step.body, list) and any(item.get("op") == "replace" for item in exchange.step.body)
+    return replaces and difference.place == "code" and exchange.real.code == 200 and exchange.local.code == 422
