@@ -1,12 +1,14 @@
-"""How often a job is looked at while its pods change, and how soon a status is written that tells nothing but counts.
+"""How often a job is looked at while its pods change, how soon a status is written that tells nothing but counts, and
+how soon a service is made again that somebody takes away.
 
 Pods of one job start and end together. Without this each of them costs a pass over all of them, and a status.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+from kdl_runtime.backoff import BackoffPolicy
 from kdl_runtime.clock import Clock
 from kdl_runtime.types import Request
 from kdl_workloads.engine.plan import Plan
@@ -22,6 +24,17 @@ PATIENCE = 0.1
 COUNT_PATIENCE = 1.0
 """Seconds for which a status waits whose only news is how many pods run."""
 
+AGAIN = BackoffPolicy(base=0.1, cap=30.0, jitter=0.0, reset_after=60.0)
+"""Before a service is made that was made a moment ago. The garbage collector takes away what belongs to a job that is
+gone, and a cache whose watch is broken shows that job until it is mended: the two would work against each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    names: frozenset[str]
+    at: float
+    times: int
+
 
 class Pacing:
     """The paces of the jobs of one kind. In memory only: after a restart every job is looked at once anyway."""
@@ -30,6 +43,7 @@ class Pacing:
         self._clock = clock
         self._next_pass: dict[Request, float] = {}
         self._held_since: dict[Request, float] = {}
+        self._made: dict[Request, _Made] = {}
 
     def delay(self, request: Request) -> float:
         """Seconds for which a change of one of the job's pods waits for further ones."""
@@ -50,8 +64,26 @@ class Pacing:
         self._held_since.pop(request, None)
         return 0.0
 
+    def make_again(self, request: Request, services: Iterable[str]) -> float:
+        """Seconds until these services may be made, growing while the same are made again and again; 0 means that they
+        are made now."""
+        names = frozenset(services)
+        if not names:
+            return 0.0
+        now = self._clock.monotonic()
+        last = self._made.get(request)
+        if last is None or names.isdisjoint(last.names) or now - last.at > AGAIN.reset_after:
+            self._made[request] = _Made(names, now, 1)
+            return 0.0
+        left = last.at + AGAIN.delay(last.times) - now
+        if left > 0:
+            return left
+        self._made[request] = _Made(names | last.names, now, last.times + 1)
+        return 0.0
+
     def forget(self, request: Request) -> None:
         """The job has finished, or is gone."""
+        self._made.pop(request, None)
         self._next_pass.pop(request, None)
         self._held_since.pop(request, None)
 

@@ -108,6 +108,8 @@ class JobReconciler:
         plan = decide(observed)
         if wait := self._pacing.hold_back(request, job.status, plan):
             return self._result(plan, wait)
+        if wait := self._pacing.make_again(request, (made["metadata"]["name"] for made in plan.create_services)):
+            return self._result(plan, wait)
         try:
             refusal = await self._applier.apply(obj, observed, plan)
         except Conflict:

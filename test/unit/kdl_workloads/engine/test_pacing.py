@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kdl_runtime.types import Request
-from kdl_workloads.engine.pacing import COUNT_PATIENCE, MAX_PASS, PATIENCE, Pacing, patience
+from kdl_workloads.engine.pacing import AGAIN, COUNT_PATIENCE, MAX_PASS, PATIENCE, Pacing, patience
 from kdl_workloads.engine.plan import Delete, Note, Plan
 from kdl_workloads.engine.pod import Pod
 from kdl_workloads.job import Condition, ConditionType, JobStatus, ReplicaStatus
@@ -102,3 +102,23 @@ def test_large_jobs_are_looked_at_less_often(pods: int, seconds: float) -> None:
     pacing.begin(KEY, pods)
     pacing.forget(KEY)
     assert pacing.delay(KEY) == 0
+
+
+def test_services_that_are_taken_away_again_and_again_are_made_ever_more_slowly() -> None:
+    clock = ManualClock()
+    pacing = Pacing(clock)
+    assert pacing.make_again(KEY, []) == 0
+    assert pacing.make_again(KEY, ["a"]) == 0
+    assert pacing.make_again(KEY, ["b"]) == 0
+    waits = []
+    for _ in range(11):
+        wait = pacing.make_again(KEY, ["b"])
+        waits.append(round(wait, 3))
+        clock.seconds += wait + 0.001
+        assert pacing.make_again(KEY, ["b"]) == 0
+    assert waits == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30, 30]
+    clock.seconds += AGAIN.reset_after + 1
+    assert pacing.make_again(KEY, ["b"]) == 0
+    assert pacing.make_again(KEY, ["b"]) == pytest.approx(0.1)
+    pacing.forget(KEY)
+    assert pacing.make_again(KEY, ["b"]) == 0
