@@ -141,7 +141,8 @@ def test_both_groups_share_a_cluster(namespace: Namespace) -> None:
     namespace.until_pod("twin-master-0")
     other = namespace.submit(job(second, "twin", {"Master": Replicas(program=ONE_SECOND)}))
     until("the conflict", other.reasons, lambda found: "NameConflict" in found)
-    assert f"belongs to {first.name} twin of {first.api_version}" in other.conditions()["Created"]["message"]
+    told = f"belongs to {first.name} twin of {first.api_version}"
+    until("the message", other.conditions, lambda found: "Created" in found and told in found["Created"]["message"])
     assert [one.owns(pod) for pod in namespace.pods()] == [True]
     one.delete()
     other.until("Succeeded", seconds=120)
