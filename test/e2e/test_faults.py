@@ -44,6 +44,16 @@ def assert_it_ends_untouched(namespace: Namespace, running: RunningJob) -> None:
     assert not any(event.get("series") for event in running.events())
 
 
+def wait_until_all_run(namespace: Namespace) -> None:
+    """A container that is being started when its kubelet or containerd goes fails, as it may."""
+    started = {"Running", "Succeeded"}
+    until(
+        "all three pods",
+        lambda: [pod["status"].get("phase") for pod in namespace.pods()],
+        lambda phases: len(phases) == 3 and set(phases) <= started,
+    )
+
+
 def try_end(namespace: Namespace) -> bool:
     """Whether the master could be told to end: what it takes may not be back yet."""
     try:
@@ -109,7 +119,7 @@ def test_operator_pod_deleted(cluster: Cluster, namespace: Namespace, kind: Kind
 )
 def test_component_killed(cluster: Cluster, namespace: Namespace, component: str) -> None:
     running = namespace.submit(job(XGBOOST, "hit", ROLES))
-    running.until("Running")
+    wait_until_all_run(namespace)
     cluster.orders.kill(component)
     try:
         time.sleep(OUTAGE_SECONDS)
@@ -122,7 +132,7 @@ def test_component_killed(cluster: Cluster, namespace: Namespace, component: str
 def test_operator_killed_while_there_is_no_api_server(cluster: Cluster, namespace: Namespace) -> None:
     """It comes back first, finds nobody, and waits."""
     running = namespace.submit(job(XGBOOST, "hit", ROLES))
-    running.until("Running")
+    wait_until_all_run(namespace)
     cluster.orders.kill("kube-apiserver")
     try:
         cluster.orders.kill("operator")
