@@ -49,6 +49,11 @@ class Ghost:
             world.job = replace(world.job, run_policy=replace(policy, suspend=not policy.suspend))
         elif pod is None:
             return
+        elif action == "delete" and pod.ended and not pod.terminating:
+            # The delete of a pod that has ended is confirmed at once, and then nobody knows which came first.
+            self.step()
+            if name in world.pods:
+                world.delete(name)
         elif action == "delete" and not pod.terminating:
             world.delete(name)
         elif pod.ended:
