@@ -92,7 +92,7 @@ def mark(type_: ResourceType, old: Object, options: DeleteOptions, now: datetime
     if deleted:
         _shorten(meta, options, now)
     # Nothing depends on an event, and a deletion under way changes nothing of a pod but its time.
-    pending = deleted and type_.graceful_deletion and meta == old["metadata"]
+    pending = deleted and meta.get("deletionGracePeriodSeconds") and meta == old["metadata"] and type_.graceful_deletion
     if type_.storage_resource != CORE_EVENTS and not pending:
         _set_finalizers(meta, options.propagation)
     if deleted:
@@ -103,7 +103,7 @@ def mark(type_: ResourceType, old: Object, options: DeleteOptions, now: datetime
     meta["deletionTimestamp"] = format_time(now + timedelta(seconds=grace))
     if is_namespace(type_):
         marked["status"] = {**(old.get("status") or {}), "phase": "Terminating"}
-    else:
+    elif type_.gvk != _CRD:
         meta["deletionGracePeriodSeconds"] = grace
     if meta.get("generation") and type_.gvk != _CRD:
         meta["generation"] += 1

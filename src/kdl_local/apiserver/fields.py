@@ -122,7 +122,9 @@ def invalid_object(gvk: GroupVersionKind, name: str, errors: Sequence[FieldError
     kind = f"{gvk.kind}.{gvk.group}" if gvk.group else gvk.kind
     messages = list(dict.fromkeys(str(error) for error in errors))
     text = messages[0] if len(messages) == 1 else f"[{', '.join(messages)}]"
-    details: dict[str, Any] = {"kind": gvk.kind, "causes": [error.cause() for error in errors]}
+    details: dict[str, Any] = {"causes": [error.cause() for error in errors]}
+    if gvk.kind:
+        details["kind"] = gvk.kind
     if name:
         details["name"] = name
     if gvk.group:

@@ -157,7 +157,11 @@ class HttpServer:
             self._streams.add(task)
         try:
             yield
-        except (ConnectionError, asyncio.CancelledError):
+        except ConnectionError:
+            # The client has gone, which is how most watches end.
+            if http.transport is not None:
+                http.transport.close()
+        except asyncio.CancelledError:
             if http.transport is not None:
                 http.transport.close()
             raise

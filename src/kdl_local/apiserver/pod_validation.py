@@ -79,6 +79,8 @@ def pod_spec_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
     for index, gate in enumerate(spec.get("schedulingGates") or ()):
         name = gate.get("name") or ""
         errors += _invalid(f"{path}.schedulingGates[{index}]", name, qualified_name(name))
+        if name in [earlier.get("name") for earlier in spec["schedulingGates"][:index]]:
+            errors.append(FieldError.duplicate(f"{path}.schedulingGates[{index}]", name))
     for index, toleration in enumerate(spec.get("tolerations") or ()):
         errors += _toleration_errors(toleration, f"{path}.tolerations[{index}]")
     return errors

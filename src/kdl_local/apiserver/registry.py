@@ -166,7 +166,7 @@ class Registry:
             return stored
         shape = type_.to_storage(new)
         if options.dry_run:
-            return Entry(key, shape, stored.revision)
+            return Entry(key, new, stored.revision)
         if not gone:
             entry = collection.put(key, shape)
             self._notify(type_, entry)

@@ -32,7 +32,7 @@ def read_scale(type_: ResourceType, obj: Object) -> Object:
         "kind": SCALE.kind,
         "apiVersion": SCALE.api_version,
         "metadata": {name: meta[name] for name in _METADATA if name in meta},
-        "spec": {} if replicas is None else {"replicas": replicas},
+        "spec": {"replicas": replicas} if replicas else {},
         "status": status,
     }
 

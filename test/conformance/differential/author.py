@@ -357,7 +357,7 @@ class Author:
         kind = self.pick([kind for kind in self.kinds if "status" in kind.subresources] or self.kinds)
         path = self.path(kind)
         patching = self.maybe(0.5)
-        right = not patching or self.maybe(0.7) or not kind.wrong
+        right = not patching or kind.custom or self.maybe(0.7) or not kind.wrong
         change = dict(self.pick([*kind.status, *kind.changes] if right else kind.wrong))
         if patching:
             media = self.pick([MERGE, MERGE, STRATEGIC, JSON_PATCH])

@@ -162,7 +162,12 @@ def _gadgets() -> Object:
     }
 
 
+def toys() -> list[Object]:
+    """The CRDs of the fuzzer's own."""
+    return [definition(GROUP), _gadgets()]
+
+
 def definitions() -> list[Object]:
     """The CRDs that both servers have before the first sequence."""
     jobs: list[Any] = [yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml"))]
-    return [definition(GROUP), _gadgets(), *jobs]
+    return [*toys(), *jobs]

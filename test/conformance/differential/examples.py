@@ -48,6 +48,7 @@ _EVENT: Object = {
 _TOYS = "/apis/toys.example.com/v1"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/fz-a/roles"
 _GROUP = "fz-own.example.com"
+_CROSSED = {"low": 2, "high": 1}
 
 RIGHTS = (_get(f"{_SPACE}/secrets", headers=(*_JSON[:1], ("Impersonate-User", "nobody"))),)
 SERVED = tuple(
@@ -69,6 +70,11 @@ POD_WARNING = (_pod("a" * 64),)
 JSON_PATCH_REPLACE = (
     _config_map(),
     _patch(f"{_SPACE}/configmaps/x", [{"op": "replace", "path": "/metadata/labels/none", "value": "1"}], JSON_PATCH),
+)
+_WIDGETS = f"{_TOYS}/namespaces/fz-a/widgets"
+NULL_IN_LIST = (
+    _post(_WIDGETS, {"apiVersion": "toys.example.com/v1", "kind": "Widget", "metadata": {"name": "x"}}),
+    _patch(f"{_WIDGETS}/x", {"spec": {"free": {"any": [{"thing": None}]}}}, MERGE),
 )
 _TEMPLATES = f"{_SPACE}/podtemplates"
 DIRECTIVE = (

@@ -36,6 +36,8 @@ LOOSE = (
     Loose(r"Invalid JSON Patch", "a merge patch that is no object"),
     Loose(r"cannot restore \\w+ from", "Go's strategic merge"),
     Loose(r"parsing time", "Go's parser of times"),
+    Loose(r"Duplicate value: \{", "a Go struct"),
+    Loose(r"cannot convert \w+ to \w+", "Go's strategic merge"),
     Loose(r"accessor error", "it names Go's types"),
     Loose(r"StorageError: invalid object", "it names keys of etcd"),
     Loose(r"the object provided is unrecognized", "Go's decoder, with the body"),

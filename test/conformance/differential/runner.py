@@ -18,7 +18,6 @@ from conformance.differential.steps import Step
 QUIET = 0.08
 """Seconds without a further event after which all events of a watch are taken to be there."""
 PATIENCE = 8.0
-"""Seconds that a watch which has brought less than the other one gets to bring the rest."""
 
 _ALPHABET = string.ascii_lowercase + string.digits
 
@@ -49,11 +48,13 @@ class Outcome:
 
 
 class Runner:
-    """``real`` is what ``local`` is held to. Names of a runner's sequences are not those of another one's."""
+    """``real`` is what ``local`` is held to, ``patience`` seconds that a watch with less than the other one
+    gets to bring the rest. Names of a runner's sequences are not those of another one's."""
 
-    def __init__(self, real: Side, local: Side) -> None:
+    def __init__(self, real: Side, local: Side, patience: float = PATIENCE) -> None:
         self.real = real
         self.local = local
+        self._patience = patience
         self._run = "".join(random.SystemRandom().choices(_ALPHABET, k=4))
         self._numbers = itertools.count()
 
@@ -64,16 +65,22 @@ class Runner:
             async with asyncio.TaskGroup() as group:
                 group.create_task(real.run(steps))
                 group.create_task(local.run(steps))
-            await _settle(real, local)
+            await _settle(real, local, self._patience)
         finally:
             await asyncio.gather(real.close(), local.close())
         return _judge(steps, real, local)
 
 
-async def _settle(real: Session, local: Session) -> None:
+async def differs(runner: Runner, item: Accepted) -> bool:
+    """Whether the example of an accepted difference still shows it, and nothing that is not accepted."""
+    outcome = await runner.run(item.example)
+    return item.id in outcome.explained and outcome.finding is None
+
+
+async def _settle(real: Session, local: Session, patience: float) -> None:
     """Waits until both have brought as many events, and none has come for a while."""
     loop = asyncio.get_running_loop()
-    end = loop.time() + PATIENCE
+    end = loop.time() + patience
     before = None
     if not real.events and not local.events:
         return

@@ -3,11 +3,12 @@
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from conformance.api import Api
-from conformance.differential.custom_kinds import definitions
+from conformance.differential.custom_kinds import definitions, toys
+from conformance.differential.kinds import Object
 from conformance.differential.side import Side
 from conformance.widgets import install
 from kdl_local.apiserver.auth import ADMIN
@@ -19,11 +20,19 @@ from kdl_runtime.transport.http import HttpTransport, Transport
 from kdl_runtime.transport.kubeconfig import load_config
 from kdl_testing.direct import DirectTransport, RequestHandler
 from kdl_testing.envtest.control_plane import ControlPlane
+from kdl_testing.envtest.options import API_SERVER, ControlPlaneOptions
 
 KUBECONFIG = "KDL_CONFORMANCE_KUBECONFIG"
 """Names a server to use in place of one that is started."""
 
 _TOKEN = "differential"
+_FLAGS = (
+    # As a cluster has them: sequences make the service accounts that pods are refused without.
+    "--disable-admission-plugins=",
+    # Sequences run side by side, and none of them is to be told to come back later.
+    "--max-requests-inflight=2000",
+    "--max-mutating-requests-inflight=1000",
+)
 
 
 @asynccontextmanager
@@ -35,7 +44,7 @@ async def real_server() -> AsyncIterator[Side]:
             yield side
         return
     loop = asyncio.get_running_loop()
-    plane = ControlPlane()
+    plane = ControlPlane(ControlPlaneOptions(extra_args={API_SERVER: _FLAGS}))
     try:
         await loop.run_in_executor(None, plane.start)
         async with _over_http("real", load_config(str(plane.kubeconfig))) as side:
@@ -59,9 +68,9 @@ async def local_server() -> AsyncIterator[Side]:
 
 @asynccontextmanager
 async def in_process(name: str, server: RequestHandler) -> AsyncIterator[Side]:
-    """An API server, or what stands in front of one, without HTTP."""
+    """An API server, or what stands in front of one, without HTTP and without our jobs, which take long to compile."""
     transport = DirectTransport(server)
-    await _install(transport)
+    await _install(transport, toys())
     yield Side(name, transport)
 
 
@@ -69,15 +78,15 @@ async def in_process(name: str, server: RequestHandler) -> AsyncIterator[Side]:
 async def _over_http(name: str, config: ClusterConfig) -> AsyncIterator[Side]:
     transport = HttpTransport(config, SystemClock())
     try:
-        await _install(transport)
+        await _install(transport, definitions())
         yield Side(name, transport)
     finally:
         await transport.close()
 
 
-async def _install(transport: Transport) -> None:
+async def _install(transport: Transport, crds: Iterable[Object]) -> None:
     api = Api(transport, "default")
-    for crd in definitions():
+    for crd in crds:
         if (
             await api("GET", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}")
         ).code == 404:

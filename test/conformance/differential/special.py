@@ -19,7 +19,6 @@ _BODIES = (
     "1",
     "{}",
     '{"kind":"ConfigMap"}',
-    '{"apiVersion":"v1"}',
     '{"apiVersion":"v1","kind":"List","items":[]}',
     '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"data":{"a":"1","a":"2"}}',
     '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x","name":"y"}}',

@@ -34,7 +34,7 @@ def _map(value: dict[str, Any], type_: MapType) -> dict[str, Any]:
             if child is not None and child.list is not None:
                 inner = child.list.element.map
                 if inner is not None and not child.list.element.loose:
-                    item = [_map(entry, inner) if isinstance(entry, dict) else entry for entry in item]
+                    item = [_map(entry or {}, inner) if isinstance(entry, dict | None) else entry for entry in item]
         result[name] = item
     return result
 
