@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -53,6 +53,18 @@ def _outcome(suite: str, case: ElementTree.Element) -> Outcome:
     )
 
 
+def tried_again(first: Iterable[Outcome], second: Iterable[Outcome]) -> list[Outcome]:
+    """The outcomes of a run of which what had failed has run once more. A test that passes then keeps the reason of its
+    failure: ``lines`` names it."""
+    again = {outcome.test: outcome for outcome in second}
+    merged = []
+    for outcome in first:
+        later = again.get(outcome.test, outcome) if outcome.result == FAILED else outcome
+        passed_late = later is not outcome and later.result == PASSED
+        merged.append(replace(later, reason=outcome.reason) if passed_late else later)
+    return merged
+
+
 def counts(outcomes: Iterable[Outcome]) -> str:
     """Such as "12 passed, 1 failed"."""
     found = [outcome.result for outcome in outcomes]
@@ -76,6 +88,9 @@ def lines(outcomes: Iterable[Outcome]) -> Iterator[str]:
     reasons = sorted({outcome.reason for outcome in skipped})
     for reason in reasons:
         yield from _named(f"skipped, {reason}", [outcome for outcome in skipped if outcome.reason == reason])
+    for outcome in every:
+        if outcome.result == PASSED and outcome.reason:
+            yield f"passed only when tried again: {outcome.test}: {outcome.reason}"
     for outcome in every:
         if outcome.measured:
             yield f"measured: {outcome.measured}"

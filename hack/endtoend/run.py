@@ -16,7 +16,7 @@ from endtoend.orders import Handlers, Orders
 from endtoend.outcomes import Outcome
 from endtoend.pod_processes import kill_processes
 from endtoend.steps import Journal, NothingRanError, StepError
-from endtoend.suites import EMPTY, Suite
+from endtoend.suites import EMPTY, SOME_FAILED, Suite
 from kdl_runtime.errors import KdlError
 from kdl_testing.envtest.options import API
 
@@ -148,6 +148,16 @@ class Run:
                 more = environment or suite.environment
                 code = shown(suite.argv(report, self._options.expression), self._environment(more))
                 found = outcomes.read(suite.name, report)
+                if code == SOME_FAILED:
+                    self.journal.say(f"{suite.name}: what has failed is tried once more")
+                    again = LOGS / f"{suite.name}-again.xml"
+                    argv = [
+                        *suite.argv(again, self._options.expression),
+                        "--last-failed",
+                        "--last-failed-no-failures=none",
+                    ]
+                    code = shown(argv, self._environment(more))
+                    found = outcomes.tried_again(found, outcomes.read(suite.name, again))
                 if environment:
                     self.outcomes += found
                 detail.append(outcomes.counts(found) or "no tests")

@@ -11,6 +11,7 @@ from endtoend import nodes, outcomes, suites
 from endtoend.__main__ import main
 from endtoend.choice import choose
 from endtoend.orders import Orders
+from endtoend.outcomes import Outcome
 from endtoend.pod_processes import kill_processes, main_processes
 from endtoend.steps import FAILED, OK, SKIPPED, Journal, NothingRanError, StepError
 
@@ -178,3 +179,17 @@ def test_an_unknown_step_is_refused() -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--only", "everything"])
     assert ended.value.code == 2
+
+
+def test_what_failed_and_passed_when_tried_again_is_named() -> None:
+    first = [
+        Outcome("jobs", "a", outcomes.PASSED),
+        Outcome("jobs", "b", outcomes.FAILED, "too late"),
+        Outcome("jobs", "c", outcomes.FAILED, "wrong"),
+    ]
+    second = [Outcome("jobs", "b", outcomes.PASSED), Outcome("jobs", "c", outcomes.FAILED, "wrong again")]
+    merged = outcomes.tried_again(first, second)
+    assert [(each.test, each.result) for each in merged] == [("a", "passed"), ("b", "passed"), ("c", "failed")]
+    assert "passed only when tried again: b: too late" in list(outcomes.lines(merged))
+    assert merged[2].reason == "wrong again"
+    assert outcomes.tried_again(first, []) == first
