@@ -75,6 +75,10 @@ def any_ran(outcomes: Iterable[Outcome]) -> bool:
     return any(outcome.result != SKIPPED for outcome in outcomes)
 
 
+def any_failed(outcomes: Iterable[Outcome]) -> bool:
+    return any(outcome.result == FAILED for outcome in outcomes)
+
+
 def lines(outcomes: Iterable[Outcome]) -> Iterator[str]:
     """Which tests of the cluster ran on what, which were skipped and why, and what was measured."""
     every = list(outcomes)

@@ -161,7 +161,7 @@ class Run:
                 if environment:
                     self.outcomes += found
                 detail.append(outcomes.counts(found) or "no tests")
-                if code not in (0, EMPTY):
+                if code not in (0, EMPTY) or outcomes.any_failed(found):
                     raise StepError(outcomes.counts(found) or f"pytest exited with code {code}")
                 if not outcomes.any_ran(found):
                     raise NothingRanError(outcomes.counts(found) or "no tests")

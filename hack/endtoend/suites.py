@@ -61,8 +61,8 @@ BESIDE_IT = (ENVTEST, CLIENT_GO, CLUSTER_TOOL, CONFORMANCE, DIFFERENTIAL)
 
 NAMES = tuple(suite.name for suite in (*ON_THE_CLUSTER, *BESIDE_IT))
 SOME_FAILED = 1
-"""pytest's exit code if tests have failed. They run once more: what a busy machine does to a deadline is no finding, and
-a test that fails twice is one. Which passed only then is told at the end."""
+"""pytest's exit code if tests have failed. They run once more: what a busy machine does to a deadline is no finding,
+and a test that fails twice is one. Which passed only then is told at the end."""
 
 EMPTY = 5
 """pytest's exit code if ``-k`` leaves no test."""
