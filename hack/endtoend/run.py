@@ -133,7 +133,7 @@ class Run:
         elif not self._assets:
             self.journal.skip(suite.name, "the binaries were not found")
         elif suite is suites.CONFORMANCE:
-            self._program(suite, [HACK / "conformance"])
+            self._program(suite, [HACK / "conformance", "--on", "real"])
         elif suite is suites.DIFFERENTIAL:
             fuzz = ["-m", "conformance.differential", "--seeds", "0:1000000", "--seconds", str(suites.FUZZ_SECONDS)]
             self._program(suite, [PYTHON, *fuzz])
