@@ -47,7 +47,9 @@ class Run:
         shutil.rmtree(LOGS, ignore_errors=True)
         LOGS.mkdir(parents=True)
         on_it = [suite for suite in suites.ON_THE_CLUSTER if self.journal.wants(suite.name)]
-        beside = [suite for suite in suites.BESIDE_IT if self.journal.wants(suite.name)]
+        beside = [
+            suite for suite in suites.BESIDE_IT if self.journal.wants(suite.name, unasked=suite not in suites.ON_DEMAND)
+        ]
         try:
             choice = self._choose() if on_it else None
             self._find_assets([*(choice.assets if choice else ()), *(API if beside else ())])

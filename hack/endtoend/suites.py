@@ -59,6 +59,9 @@ DIFFERENTIAL = Suite("differential", [], selects=False)
 BESIDE_IT = (ENVTEST, CLIENT_GO, CLUSTER_TOOL, CONFORMANCE, DIFFERENTIAL)
 """They start what they need, and need the binaries only."""
 
+ON_DEMAND = (DIFFERENTIAL,)
+"""Run only when they are named: random requests still find differences that nobody has decided about."""
+
 NAMES = tuple(suite.name for suite in (*ON_THE_CLUSTER, *BESIDE_IT))
 SOME_FAILED = 1
 """pytest's exit code if tests have failed. They run once more: what a busy machine does to a deadline is no finding,
