@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from kdl_runtime.codec import yaml
 from kdl_runtime.errors import KdlError
 
 OPERATOR_LINES = 200
+POD_LINES = 40
 
 
 def write(namespace: Namespace, path: Path) -> None:
@@ -21,6 +23,7 @@ def write(namespace: Namespace, path: Path) -> None:
         ("jobs", lambda: _jobs(namespace)),
         ("events", lambda: namespace.kubectl("get", "events", "--sort-by=.metadata.creationTimestamp")),
         ("pods", lambda: namespace.kubectl("describe", "pods")),
+        ("logs", lambda: _logs(namespace)),
         ("services", lambda: namespace.kubectl("get", "services", "-o", "wide")),
         ("nodes", lambda: namespace.cluster.kubectl("get", "nodes", "-o", "wide")),
         ("the operator's log", lambda: operator_log(namespace.cluster)),
@@ -44,6 +47,13 @@ def _told(section: Callable[[], str]) -> str:
         return section()
     except (KdlError, AssertionError, OSError, TimeoutError) as error:
         return f"not to be had: {error}"
+
+
+def _logs(namespace: Namespace) -> str:
+    """The end of what every pod has written."""
+    tail = ("--all-containers", f"--tail={POD_LINES}")
+    logs = ((name, _told(partial(namespace.kubectl, "logs", name, *tail))) for name in namespace.pod_names())
+    return "\n".join(f"-- {name}\n{log}" for name, log in logs)
 
 
 def _jobs(namespace: Namespace) -> str:
