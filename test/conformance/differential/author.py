@@ -189,6 +189,22 @@ class Author:
         headers = (("Accept", "application/json"), ("Content-Type", media))
         self.send(Step("PATCH", path, self.write_query(), headers, body))
 
+    def apply(self) -> None:
+        """Of what one manager or the other wants, all of it or a part."""
+        kind = self.kind()
+        path = self.path(kind)
+        name = path.rpartition("/")[2]
+        obj = kind.new(self.rng, name) if self.maybe(0.5) else {"metadata": {"name": name}}
+        obj = merged(obj, self.pick(kind.changes if self.maybe(0.85) or not kind.wrong else kind.wrong))
+        obj |= {"apiVersion": kind.group_version, "kind": kind.kind}
+        query = [("fieldManager", self.pick(["one", "two"]))] if self.maybe(0.95) else []
+        query += [("force", self.pick(["true", "true", "false"]))] if self.maybe(0.5) else []
+        query += [item for item in self.write_query() if item[0] != "fieldManager"]
+        headers = (("Accept", "application/json"), ("Content-Type", "application/apply-patch+yaml"))
+        self.send(Step("PATCH", path, tuple(query), headers, obj))
+        if ("dryRun", "All") not in query:
+            self._present.add(path)
+
     def json_patch(self) -> None:
         """Operations that may not fit the object."""
         path = self.path(self.kind())

@@ -149,6 +149,10 @@ def _name(item: Any) -> str:
     return str(item.get("name") or item.get("resource") or item.get("subresource")) if isinstance(item, dict) else ""
 
 
+def _manager(item: Any) -> str:
+    return " ".join(str(item.get(name)) for name in ("manager", "operation", "subresource", "apiVersion"))
+
+
 class _Renaming:
     def __init__(self, revisions: Sequence[int]) -> None:
         self._revisions = revisions
@@ -166,9 +170,7 @@ class _Renaming:
 
     def _value(self, value: Any, key: str) -> Any:
         if isinstance(value, dict):
-            named = {self._text(name): self._value(value[name], name) for name in sorted(value)}
-            named.pop("managedFields", None)
-            return named
+            return {self._text(name): self._value(value[name], name) for name in sorted(value)}
         if isinstance(value, list):
             items = [self._value(item, "") for item in value]
             if key == "cells":
@@ -177,6 +179,9 @@ class _Renaming:
                 # Metadata may be checked twice, and numbers are, the second time without a field.
                 told = (item for item in items if not _ECHO.search(str(item)))
                 return [item for item, _ in itertools.groupby(sorted(told, key=str))]
+            if key == "managedFields":
+                # Their order is that of times, and seconds end when they like.
+                return sorted(items, key=_manager)
             return sorted(items, key=_name) if key in ("resources", "subresources") else items
         if isinstance(value, str):
             if key == "field":

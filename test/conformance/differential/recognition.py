@@ -10,6 +10,7 @@ from conformance.differential.normal import Normal
 
 _NOT_SERVED = frozenset({"deployments", "statefulsets", "jobs", "resourcequotas", "limitranges"})
 _CUSTOM = ("toys.example.com", "own.example.com", "kubedl.io", "kubeflow.org")
+_EMPTY = ("body.items", "body.details")
 _NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 
 
@@ -25,7 +26,7 @@ def _in_object(difference: Difference) -> bool:
 
 
 def zero_field(exchange: Exchange, difference: Difference) -> bool:
-    if any(group in exchange.step.path for group in _CUSTOM) and difference.place != "body.items":
+    if any(group in exchange.step.path for group in _CUSTOM) and difference.place not in _EMPTY:
         return False
     return _in_object(difference) and _is_zero(difference.real) and _is_zero(difference.local)
 
@@ -80,6 +81,8 @@ def protobuf(exchange: Exchange, difference: Difference) -> bool:
 
 
 def server_error(exchange: Exchange, difference: Difference) -> bool:
+    if exchange.real.code == exchange.local.code == 500:
+        return difference.place in ("body.reason", "body.message", "body.details")
     if exchange.real.code != 500 or difference.place != "code":
         return False
     return 400 <= exchange.local.code < 500 or (exchange.step.method == "GET" and exchange.local.code == 200)
