@@ -46,7 +46,9 @@ class CustomResources:
         if found.status != obj.get("status"):
             options = WriteOptions(subresource="status", unconditional=True)
             key = ObjectKey("", meta["name"])
-            self._registry.update(type_, key, lambda old: {**old, "status": found.status}, options)
+            self._registry.update(
+                type_, key, lambda old: {**old, "metadata": dict(old["metadata"]), "status": found.status}, options
+            )
 
     def _take_down(self, type_: ResourceType, obj: Object) -> None:
         """Deletes the objects of a CRD that is being deleted; the CRD stays until the last of them is gone."""

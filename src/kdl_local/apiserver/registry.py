@@ -166,14 +166,14 @@ class Registry:
             return stored
         shape = type_.to_storage(new)
         if options.dry_run:
-            return Entry(key, new, stored.revision)
+            return Entry(key, shape, stored.revision)
         if not gone:
             entry = collection.put(key, shape)
             self._notify(type_, entry)
             return entry
         # Nothing is stored any more: watchers see what was, and whoever has caused it the update with the old revision.
         self._notify(type_, collection.remove(key), gone=True)
-        return Entry(key, shape, stored.revision)
+        return Entry(key, new, stored.revision)
 
     def apply(self, type_: ResourceType, key: ObjectKey, config: Object, options: WriteOptions) -> Entry:
         """Merges ``config`` into an object, or creates it, with ``options.manager`` as the owner of its fields.

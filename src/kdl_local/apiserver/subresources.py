@@ -110,8 +110,9 @@ class Subresources:
         options = eviction(call.route.name, decode_object(call.request), dry_run=asked.dry_run)
         if not options.dry_run:
             now = self._clock.now()
-            status = WriteOptions(subresource="status", unconditional=True)
-            self._registry.update(call.type, call.key, lambda pod: disrupted(pod, now), status)
+            # As a binding: nobody owns what it changes.
+            marking = WriteOptions(subresource="binding", unconditional=True)
+            self._registry.update(call.type, call.key, lambda pod: disrupted(pod, now), marking)
         self._registry.delete(call.type, call.key, options)
         return Response(201, encode(_SUCCESS))
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from conformance.api import JSON_PATCH, MERGE, PARTIAL, PARTIAL_LIST, STRATEGIC, TABLE
-from conformance.differential.changes import merged, operations
+from conformance.differential.changes import delete_options, merged, operations
 from conformance.differential.kinds import Kind, Object
 from conformance.differential.mutation import mutated
 from conformance.differential.steps import Pairs, Step, reference
@@ -248,24 +248,7 @@ class Author:
         if self.maybe(0.1):
             query.append(("dryRun", "All"))
         if self.maybe(0.3):
-            body = self.pick(
-                [
-                    {"gracePeriodSeconds": 0},
-                    {"gracePeriodSeconds": 3},
-                    {"propagationPolicy": "Foreground"},
-                    {"propagationPolicy": "Orphan"},
-                    {"preconditions": {"uid": reference("uid", path)}},
-                    {"preconditions": {"uid": "11111111-2222-3333-4444-555555555555"}},
-                    {"preconditions": {"resourceVersion": reference("rv", path)}},
-                    {"preconditions": {"resourceVersion": reference("old", path)}},
-                    {"dryRun": ["All"]},
-                    {"orphanDependents": True},
-                    {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"},
-                    {"unknown": 1},
-                    {"propagationPolicy": "Sometimes"},
-                    {"gracePeriodSeconds": "x"},
-                ]
-            )
+            body = self.pick(delete_options(path))
         self.send(Step("DELETE", path, tuple(query), JSON_HEADERS, body or None))
         if self.maybe(0.8):
             self._present.discard(path)

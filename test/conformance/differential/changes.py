@@ -1,8 +1,9 @@
-"""Merge patches: applied to what is sent, and written as JSON patches."""
+"""What is asked of an object: merge patches, applied or written as JSON patches, and options of a deletion."""
 
 from typing import Any
 
 from conformance.differential.kinds import Object
+from conformance.differential.steps import reference
 
 
 def merged(target: Any, patch: Any, *, keep_null: bool = False) -> Any:
@@ -30,3 +31,23 @@ def operations(change: Any, path: str = "") -> list[Object]:
         else:
             found.append({"op": "add", "path": where, "value": value})
     return found
+
+
+def delete_options(path: str) -> list[Object]:
+    """Bodies of a deletion of the object at a path, good and bad."""
+    return [
+        {"gracePeriodSeconds": 0},
+        {"gracePeriodSeconds": 3},
+        {"propagationPolicy": "Foreground"},
+        {"propagationPolicy": "Orphan"},
+        {"preconditions": {"uid": reference("uid", path)}},
+        {"preconditions": {"uid": "11111111-2222-3333-4444-555555555555"}},
+        {"preconditions": {"resourceVersion": reference("rv", path)}},
+        {"preconditions": {"resourceVersion": reference("old", path)}},
+        {"dryRun": ["All"]},
+        {"orphanDependents": True},
+        {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"},
+        {"unknown": 1},
+        {"propagationPolicy": "Sometimes"},
+        {"gracePeriodSeconds": "x"},
+    ]

@@ -165,7 +165,8 @@ class Ownership:
         shown = to_scale(owners, path)
         if callable(change):
             new = change(scale)
-            after = updated(writing, scale, new, shown) if shown or owners else {}
+            # A count that nobody owns yet stays so, as on the real server.
+            after = updated(writing, scale, new, shown) if shown else {}
         else:
             new, after = self._merged(writing, scale, change, shown, author)
         entries = to_object(owners, after, path, type_.resource.api_version) if owners or after else {}
