@@ -27,8 +27,10 @@ def default_service(service: Object) -> None:
             port["targetPort"] = port.get("port", 0)
     if spec["type"] != "ExternalName":
         spec.setdefault("internalTrafficPolicy", "Cluster")
-        spec.setdefault("ipFamilies", ["IPv4"])
-        spec.setdefault("ipFamilyPolicy", "SingleStack")
+        # What selects nothing may have addresses of both families, whatever the cluster has.
+        both = spec.get("clusterIP") == HEADLESS and not spec.get("selector")
+        spec.setdefault("ipFamilies", ["IPv4", "IPv6"] if both else ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "RequireDualStack" if both else "SingleStack")
         if spec.get("clusterIP"):
             spec["clusterIPs"] = [spec["clusterIP"]]
     service.setdefault("status", {}).setdefault("loadBalancer", {})

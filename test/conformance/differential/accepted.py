@@ -113,6 +113,13 @@ ACCEPTED: tuple[Accepted, ...] = (
         diverges=True,
     ),
     Accepted(
+        "definition-status",
+        "The status of a CustomResourceDefinition is owned by kdl-local, not by kube-apiserver",
+        "it is the one that has written it",
+        recognition.definition_status,
+        examples.DEFINITION_STATUS,
+    ),
+    Accepted(
         "definition-faults",
         "Of a wrong CustomResourceDefinition, not every fault is found, nor under the name that older versions gave it",
         "the first one that is mended leads to the next",

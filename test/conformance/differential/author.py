@@ -148,7 +148,6 @@ class Author:
                     {"creationTimestamp": "2020-01-01T00:00:00Z"},
                     {"generation": 70},
                     {"finalizers": ["example.com/third"]},
-                    {"deletionTimestamp": "2020-01-01T00:00:00Z"},
                     {"ownerReferences": None},
                 ]
             )

@@ -4,7 +4,7 @@ from typing import Any
 
 from conformance.api import JSON_PATCH, MERGE, STRATEGIC, TABLE
 from conformance.differential.kinds import LOST_NODES, Object
-from conformance.differential.steps import Pairs, Step
+from conformance.differential.steps import WAIT, Pairs, Step
 from conformance.widgets import CRDS, definition
 
 _JSON = (("Accept", "application/json"), ("Content-Type", "application/json"))
@@ -97,6 +97,11 @@ DUPLICATE = (
 )
 DEFINITION = (
     _post(CRDS, {**definition(_GROUP), "spec": {**definition(_GROUP)["spec"], "versions": []}}, ("dryRun", "All")),
+)
+DEFINITION_STATUS = (
+    _post(CRDS, definition(_GROUP)),
+    Step(WAIT, f"/apis/{_GROUP}/v1/widgets"),
+    _get(f"{CRDS}/widgets.{_GROUP}"),
 )
 WRONG_KIND = (
     _post(

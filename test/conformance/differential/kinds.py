@@ -317,7 +317,10 @@ KINDS = (
             "endpoints": [{"addresses": ["10.1.2.3"], "conditions": {"ready": True}}],
             "ports": [{"port": 80, "name": "http"}],
         },
-        changes=({"endpoints": [{"addresses": ["10.1.2.4"]}]}, {"ports": [{"port": 81}]}),
+        changes=(
+            {"endpoints": [{"addresses": ["10.1.2.4"], "conditions": {"ready": False}}]},
+            {"ports": [{"port": 81}]},
+        ),
         wrong=({"addressType": "IPv5"}, {"addressType": "IPv6"}, {"endpoints": [{"addresses": ["x"]}]}),
     ),
     Kind(

@@ -120,6 +120,10 @@ def directives(exchange: Exchange, difference: Difference) -> bool:
     return exchange.real.code == exchange.local.code == 422 and "$patch" in str(exchange.step.body)
 
 
+def definition_status(exchange: Exchange, difference: Difference) -> bool:
+    return "customresourcedefinitions" in exchange.step.path and "managedFields[1]" in difference.place
+
+
 def definition_faults(exchange: Exchange, difference: Difference) -> bool:
     return exchange.real.code == exchange.local.code == 422 and "customresourcedefinitions" in exchange.step.path
 
