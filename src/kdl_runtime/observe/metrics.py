@@ -184,6 +184,18 @@ class Metrics:
 
         self.leader_status = gauge("leader_election_master_status", "1 while this process leads.", "name")
 
+        self.webhook_seconds = histogram(
+            f"{runtime}_webhook_latency_seconds", "Length of a webhook's answer.", Histogram.DEFAULT_BUCKETS, "webhook"
+        )
+        self.webhook_requests = counter(f"{runtime}_webhook_requests", "Answered webhook requests.", "webhook", "code")
+        self.webhook_in_flight = gauge(f"{runtime}_webhook_requests_in_flight", "Webhook requests in work.", "webhook")
+        self.webhook_panics = counter(f"{runtime}_webhook_panics", "Admission functions ended by a fault.")
+        self.conversion_panics = counter(
+            f"{runtime}_conversion_webhook_panics", "Conversion functions ended by a fault."
+        )
+        self.certificate_reads = counter("certwatcher_read_certificate", "Reads of certificate files.")
+        self.certificate_read_errors = counter("certwatcher_read_certificate_errors", "Reads that failed.")
+
         own = "kdl_runtime"
         self.cache_objects = gauge(f"{own}_cache_objects", "Objects in the cache.", "resource", "watch")
         self.watch_events = counter(f"{own}_watch_events", "Events of a watch.", "resource", "watch", "type")
@@ -198,6 +210,11 @@ class Metrics:
             LAG_BUCKETS,
             "resource",
             "watch",
+        )
+        self.certificate_expiry = gauge(
+            f"{own}_certificate_expiration_timestamp_seconds",
+            "When a self-issued certificate ends, Unix time.",
+            "server",
         )
         self.events_emitted = counter(f"{own}_events", "Events for users, by fate.", "result")
         self.loop_lag = histogram(f"{own}_event_loop_lag_seconds", "How late the event loop wakes up.", LAG_BUCKETS)
