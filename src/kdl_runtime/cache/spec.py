@@ -41,6 +41,8 @@ class WatchSpec(Generic[P]):
     quick. ``projection_only`` is one that keeps every projection as it is and no JSON at all.
     ``metadata_only``: the server sends the metadata alone, and ``Informer.object`` has nothing else.
     ``name`` tells several watches on one resource apart; the default is the plural.
+    ``required``: whether the start waits for its first list. False for a kind that may be served later, or never: what
+    uses it begins when it is served.
     """
 
     resource: Resource
@@ -52,6 +54,7 @@ class WatchSpec(Generic[P]):
     shrink: Callable[[P], P | None] | None = None
     metadata_only: bool = False
     name: str = ""
+    required: bool = True
 
     @property
     def watch_name(self) -> str:
