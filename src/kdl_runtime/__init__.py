@@ -13,25 +13,31 @@ if TYPE_CHECKING:
     from kdl_runtime.cache.spec import WatchSpec
     from kdl_runtime.client.client import Client
     from kdl_runtime.controller.controller import Controller
+    from kdl_runtime.controller.expectations import Expectations
     from kdl_runtime.controller.finalizers import Finalizer
     from kdl_runtime.controller.options import ControllerOptions
     from kdl_runtime.controller.ownership import set_controller_reference
+    from kdl_runtime.controller.typed import Context, TypedController, View, reconciles, view
     from kdl_runtime.errors import TerminalError
     from kdl_runtime.events.recorder import EventRecorder
     from kdl_runtime.leader.elector import LeaderElector
     from kdl_runtime.leader.lease import ElectionOptions
     from kdl_runtime.leader.thread import ElectionThread
+    from kdl_runtime.manager.groups import Server
     from kdl_runtime.manager.manager import Manager, ManagerOptions
     from kdl_runtime.types import ObjectKey, Request, Resource, Result
 
 _MODULES = {
     "Cache": "cache.cache",
     "Client": "client.client",
+    "Context": "controller.typed",
     "Controller": "controller.controller",
     "ControllerOptions": "controller.options",
     "ElectionOptions": "leader.lease",
     "ElectionThread": "leader.thread",
     "EventRecorder": "events.recorder",
+    "Expectations": "controller.expectations",
+    "Finalizer": "controller.finalizers",
     "Informer": "cache.informer",
     "LeaderElector": "leader.elector",
     "Manager": "manager.manager",
@@ -40,20 +46,26 @@ _MODULES = {
     "Request": "types",
     "Resource": "types",
     "Result": "types",
+    "Server": "manager.groups",
     "TerminalError": "errors",
+    "TypedController": "controller.typed",
+    "View": "controller.typed",
     "WatchSpec": "cache.spec",
-    "Finalizer": "controller.finalizers",
+    "reconciles": "controller.typed",
     "set_controller_reference": "controller.ownership",
+    "view": "controller.typed",
 }
 
 __all__ = [
     "Cache",
     "Client",
+    "Context",
     "Controller",
     "ControllerOptions",
     "ElectionOptions",
     "ElectionThread",
     "EventRecorder",
+    "Expectations",
     "Finalizer",
     "Informer",
     "LeaderElector",
@@ -63,9 +75,14 @@ __all__ = [
     "Request",
     "Resource",
     "Result",
+    "Server",
     "TerminalError",
+    "TypedController",
+    "View",
     "WatchSpec",
+    "reconciles",
     "set_controller_reference",
+    "view",
 ]
 
 

@@ -30,6 +30,7 @@ from kdl_runtime.clock import Clock
 from kdl_runtime.codec.json import DecodeError, RawList, WatchEvent, encode, split_event
 from kdl_runtime.codec.meta import ObjectMeta, PartialObject
 from kdl_runtime.errors import BadRequest, Expired, TransportError
+from kdl_runtime.observe.tracing import Tracer
 from kdl_runtime.transport.http import HttpRequest, Transport
 from kdl_runtime.transport.stream import split_lines
 from kdl_runtime.types import ObjectKey, Resource
@@ -68,7 +69,8 @@ class Client:
     """One cluster's API, with the rights of the transport's credentials. Share it: it keeps no state of requests.
 
     ``field_manager`` names the writer in managedFields; empty lets the server derive it from the user agent.
-    ``metrics`` may also be set later, by who creates them.
+    ``metrics`` may also be set later, by who creates them; so may ``tracer``, which takes a span for each request but
+    watches and other streams.
     """
 
     def __init__(
@@ -85,6 +87,14 @@ class Client:
     @metrics.setter
     def metrics(self, metrics: RequestMetrics | None) -> None:
         self._sender.metrics = metrics
+
+    @property
+    def tracer(self) -> Tracer:
+        return self._sender.tracer
+
+    @tracer.setter
+    def tracer(self, tracer: Tracer) -> None:
+        self._sender.tracer = tracer
 
     def on_write(self, listener: WriteListener) -> None:
         """Calls ``listener`` after each write that succeeded and was no dry run, before the writer goes on."""

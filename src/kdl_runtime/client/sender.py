@@ -9,6 +9,7 @@ import structlog
 from kdl_runtime.client.answers import error_of
 from kdl_runtime.clock import Clock
 from kdl_runtime.errors import TransportError
+from kdl_runtime.observe.tracing import NoTracer, Tracer
 from kdl_runtime.transport.http import HttpRequest, HttpResponse, RequestTimeoutError, StreamResponse, Transport
 from kdl_runtime.transport.retry import MAX_ATTEMPTS, MAX_PAUSE, retry_after, warnings_in
 
@@ -33,6 +34,7 @@ class Sender:
 
     def __init__(self, transport: Transport, clock: Clock, metrics: RequestMetrics | None) -> None:
         self.metrics = metrics
+        self.tracer: Tracer = NoTracer()
         self._transport = transport
         self._clock = clock
         # A transport without a network has no host.
@@ -40,11 +42,17 @@ class Sender:
         self._warned: set[str] = set()
 
     async def send(self, request: HttpRequest) -> HttpResponse:
-        """The answer, at last.
+        """The answer, at last; all attempts are one span.
 
         Sent again is what the server asks to be sent again (Retry-After with 429 or 5xx), whatever the method: it has
         not been acted on. A broken connection leaves that open, so that only a GET is then sent again.
         """
+        with self.tracer.request(request.method, request.path, {"server.address": self._host}) as span:
+            response = await self._exchange(request)
+            span.set({"http.response.status_code": response.status})
+            return response
+
+    async def _exchange(self, request: HttpRequest) -> HttpResponse:
         pauses = breaks = 0
         while True:
             try:

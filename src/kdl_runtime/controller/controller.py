@@ -4,7 +4,7 @@ import asyncio
 import random
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import structlog
@@ -13,11 +13,12 @@ from kdl_runtime.cache.event import Event
 from kdl_runtime.cache.informer import Informer
 from kdl_runtime.clock import Clock
 from kdl_runtime.controller.handlers import Handler, enqueue_owner, enqueue_self
-from kdl_runtime.controller.options import ControllerOptions
+from kdl_runtime.controller.options import ControllerOptions, resolve
 from kdl_runtime.controller.predicates import Predicate
 from kdl_runtime.errors import ApiError, NotSyncedError, TerminalError, TransportError
 from kdl_runtime.observe.logging import Reconciliation, reconciliation
 from kdl_runtime.observe.metrics import ControllerMetrics, Metrics
+from kdl_runtime.observe.tracing import Attributes, NoTracer, Tracer
 from kdl_runtime.queue.priority import PriorityQueue
 from kdl_runtime.queue.schedule import Item
 from kdl_runtime.types import Request, Resource, Result
@@ -40,11 +41,13 @@ event of a source without a delay takes those that wait along."""
 
 @dataclass(frozen=True, slots=True)
 class ControllerEnvironment:
-    """What a controller gets from the manager that it is added to."""
+    """What a controller gets from the manager that it is added to. ``defaults`` are inherited from, the first first."""
 
     clock: Clock
     rng: random.Random
     metrics: Metrics
+    defaults: tuple[ControllerOptions, ...] = ()
+    tracer: Tracer = field(default_factory=NoTracer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +70,27 @@ class Controller:
     def __init__(self, name: str, reconcile: Reconciler, options: ControllerOptions | None = None) -> None:
         self.name = name
         self.options = options or ControllerOptions()
+        self.settings = resolve(self.options)
         self._reconcile = reconcile
         self._for: Resource | None = None
         self._sources: list[_Source] = []
+        self._read: list[Informer[Any]] = []
         self._clock: Clock | None = None
         self._queue: PriorityQueue[Request] | None = None
         self._metrics: ControllerMetrics | None = None
         self._rng = random.Random()
-        self._sync: asyncio.Timeout | None = None
+        self._tracer: Tracer = NoTracer()
+        self._listening = False
+        self._syncs: set[asyncio.Timeout] = set()
+
+    @property
+    def resource(self) -> Resource | None:
+        """What ``for_`` named."""
+        return self._for
 
     # --- declaration ---------------------------------------------------------------------------------------------
 
-    def for_(self, informer: Informer[Any], *predicates: Predicate) -> Self:
+    def for_(self, informer: Informer[Any], *predicates: Predicate, delay: Delay | None = None) -> Self:
         """Reconcile the objects of this watch. Call it once and first, or once per watch on the same resource."""
         if self._for is not None and self._for != informer.spec.resource:
             raise ValueError(
@@ -86,7 +98,7 @@ class Controller:
                 f"use watches() for {informer.spec.resource.group_resource}"
             )
         self._for = informer.spec.resource
-        return self.watches(informer, enqueue_self, *predicates)
+        return self.watches(informer, enqueue_self, *predicates, delay=delay)
 
     def owns(
         self,
@@ -108,6 +120,11 @@ class Controller:
         self._sources.append(_Source(informer, handler, predicates, delay))
         return self
 
+    def reads(self, *informers: Informer[Any]) -> Self:
+        """Work only once these have their first lists, too; their events cause nothing."""
+        self._read += informers
+        return self
+
     # --- life cycle ----------------------------------------------------------------------------------------------
 
     def attach(self, environment: ControllerEnvironment) -> None:
@@ -116,52 +133,72 @@ class Controller:
             raise ValueError(f"controller {self.name!r} has been added to a manager already")
         self._clock = environment.clock
         self._rng = environment.rng
-        self._metrics = environment.metrics.for_controller(self.name, self.options.max_concurrent_reconciles)
+        self._tracer = environment.tracer
+        self.settings = settings = resolve(self.options, *environment.defaults)
+        self._metrics = environment.metrics.for_controller(self.name, settings.max_concurrent_reconciles)
         self._queue = PriorityQueue(
             self.name,
             environment.clock,
-            backoff=self.options.backoff,
-            age_after=self.options.age_after,
+            backoff=settings.backoff,
+            age_after=settings.age_after,
             metrics=environment.metrics.for_queue(self.name),
         )
 
     async def run(self) -> None:
         """Start the sources, wait for their first lists, and work until cancelled or ``shutdown``."""
-        await self.start_sources()
+        await self.warm_up()
         await self.run_workers()
 
-    async def start_sources(self) -> None:
-        """Fill the queue from now on. NotSyncedError names what has no first list after ``cache_sync_timeout``. Ends
-        early, without an error, at ``shutdown``."""
-        for source in self._sources:
-            source.informer.add_handler(self._listener(source))
+    async def warm_up(self) -> None:
+        """Start the sources: the queue fills from now on, and nobody works on it. Returns after the first lists; may be
+        called again.
+
+        NotSyncedError names what has no first list after ``cache_sync_timeout``. Ends early, without an error, at
+        ``shutdown``. Watches that are not required are waited for without limit: their kind may be served any time.
+        """
+        if not self._listening:
+            self._listening = True
+            for source in self._sources:
+                source.informer.add_handler(self._listener(source))
+        informers = [*(source.informer for source in self._sources), *self._read]
+        required = [informer for informer in informers if informer.spec.required]
+        await self._first_lists(required, self.settings.cache_sync_timeout or None)
+        await self._first_lists(informers, None)
+
+    async def _first_lists(self, informers: list[Informer[Any]], limit: float | None) -> None:
+        if self._ends():
+            return
+        waits = asyncio.timeout(limit)
+        self._syncs.add(waits)
         try:
-            async with asyncio.timeout(self.options.cache_sync_timeout) as self._sync:
-                for source in self._sources:
-                    await source.informer.wait_synced()
+            async with waits:
+                for informer in informers:
+                    await informer.wait_synced()
         except TimeoutError as error:
-            if self.queue.shutting_down:
+            if self._ends():
                 return
-            late = [source.informer for source in self._sources if not source.informer.synced]
+            late = [informer for informer in informers if not informer.synced]
             reasons = "; ".join(f"{informer.spec}: {informer.trouble or 'no answer yet'}" for informer in late)
-            waited = f"{self.options.cache_sync_timeout:g} s"
             raise NotSyncedError(
-                f"controller {self.name!r} has waited {waited} for the first list of {reasons}"
+                f"controller {self.name!r} has waited {limit:g} s for the first list of {reasons}"
             ) from error
         finally:
-            self._sync = None
+            self._syncs.discard(waits)
 
     async def run_workers(self) -> None:
         """Hand out keys until ``shutdown``; a key that is in work by then is finished. Cancellation interrupts it."""
         async with asyncio.TaskGroup() as group:
-            for number in range(self.options.max_concurrent_reconciles):
+            for number in range(self.settings.max_concurrent_reconciles):
                 group.create_task(self._work(), name=f"{self.name} worker {number}")
 
     def shutdown(self) -> None:
         """Hand out no more keys, and wait for no first list any longer."""
         self.queue.shutdown()
-        if self._sync is not None:
-            self._sync.reschedule(asyncio.get_running_loop().time())
+        for waits in self._syncs:
+            waits.reschedule(asyncio.get_running_loop().time())
+
+    def _ends(self) -> bool:
+        return self.queue.shutting_down
 
     @property
     def queue(self) -> PriorityQueue[Request]:
@@ -178,7 +215,7 @@ class Controller:
 
         def listen(event: Event[Any]) -> None:
             if source.passes(event):
-                priority = self.options.initial_priority if event.initial else 0
+                priority = self.settings.initial_priority if event.initial else 0
                 for request in source.handler(event):
                     queue.add(request, priority, source.delay(request) if source.delay is not None else None)
 
@@ -198,20 +235,24 @@ class Controller:
         clock, metrics = self._clock, self._metrics
         if clock is None or metrics is None:
             raise ValueError(f"controller {self.name!r} is not attached to a manager")
-        reconcile_id = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+        work = Reconciliation(self.name, item.key, str(uuid.UUID(int=self._rng.getrandbits(128), version=4)))
         started = clock.monotonic()
         metrics.active_workers.inc()
         try:
-            with reconciliation(Reconciliation(self.name, item.key, reconcile_id)):
+            with reconciliation(work), self._tracer.reconciliation(self.name, _described(work, item)) as span:
                 result = await self._call(item.key, metrics)
-                self._settle(item, result, metrics)
+                if isinstance(result, BaseException):
+                    span.fail(result)
+                outcome = self._settle(item, result, metrics)
+                metrics.results[outcome].inc()
+                span.set({"kdl_runtime.result": outcome})
         finally:
             metrics.active_workers.dec()
             metrics.seconds.observe(clock.monotonic() - started)
 
     async def _call(self, request: Request, metrics: ControllerMetrics) -> Result | BaseException:
         """What the reconciler returned or raised. Only the end of this worker itself is raised."""
-        timeout = asyncio.timeout(self.options.reconcile_timeout)
+        timeout = asyncio.timeout(self.settings.reconcile_timeout or None)
         try:
             async with timeout:
                 return await self._reconcile(request) or Result()
@@ -225,7 +266,7 @@ class Controller:
         except TimeoutError as error:
             if timeout.expired():
                 metrics.timeouts.inc()
-                return TimeoutError(f"reconciliation took longer than {self.options.reconcile_timeout:g} s")
+                return TimeoutError(f"reconciliation took longer than {self.settings.reconcile_timeout:g} s")
             return error
         except Exception as error:
             return error
@@ -233,26 +274,25 @@ class Controller:
             metrics.panics.inc()
             return error
 
-    def _settle(self, item: Item[Request], result: Result | BaseException, metrics: ControllerMetrics) -> None:
-        """As in controller-runtime: an error backs off, success forgets earlier failures, and so does a delay."""
+    def _settle(self, item: Item[Request], result: Result | BaseException, metrics: ControllerMetrics) -> str:
+        """As in controller-runtime: an error backs off, success forgets earlier failures, and so does a delay. What it
+        was, as ``controller_runtime_reconcile_total`` calls it."""
         queue, key = self.queue, item.key
         if isinstance(result, TerminalError):
-            metrics.results["error"].inc()
             metrics.errors.inc()
             metrics.terminal_errors.inc()
             log.error("reconciliation failed and is not tried again", error=str(result), exc_info=result)
-        elif isinstance(result, BaseException):
-            metrics.results["error"].inc()
+            return "error"
+        if isinstance(result, BaseException):
             metrics.errors.inc()
             queue.add(key, item.priority, rate_limited=True)
             self._log_failure(result, queue.num_requeues(key))
-        elif result.requeue_after is not None and result.requeue_after > 0:
-            metrics.results["requeue_after"].inc()
-            queue.forget(key)
+            return "error"
+        queue.forget(key)
+        if result.requeue_after is not None and result.requeue_after > 0:
             queue.add(key, item.priority if result.priority is None else result.priority, result.requeue_after)
-        else:
-            metrics.results["success"].inc()
-            queue.forget(key)
+            return "requeue_after"
+        return "success"
 
     @staticmethod
     def _log_failure(error: BaseException, failures: int) -> None:
@@ -261,3 +301,15 @@ class Controller:
             log.warning("reconciliation failed", failures=failures, error=f"{type(error).__name__}: {error}")
         else:
             log.error("reconciliation failed", failures=failures, exc_info=error)
+
+
+def _described(work: Reconciliation, item: Item[Request]) -> Attributes:
+    """A reconciliation, for its span."""
+    return {
+        "kdl_runtime.controller": work.controller,
+        "k8s.namespace.name": item.key.namespace,
+        "kdl_runtime.object.name": item.key.name,
+        "kdl_runtime.reconcile_id": work.reconcile_id,
+        "kdl_runtime.queue.priority": item.priority,
+        "kdl_runtime.queue.seconds": item.waited,
+    }

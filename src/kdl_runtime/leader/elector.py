@@ -33,12 +33,15 @@ class LeaderElector:
     """One candidate.
 
     While another holds the lease it is watched, so that its release is noticed at once; where the watch is not allowed
-    it is read every retry period. Leading ends ``renew_deadline`` after the last renewal was begun.
+    it is read every retry period. Leading ends ``renew_deadline`` after the last renewal was begun, and as soon as
+    the lease is seen not to be ours. ``on_slow_path`` is called for each renewal that does not succeed with the one
+    request that it usually takes, because somebody else has changed the lease.
     """
 
     def __init__(self, client: Client, options: ElectionOptions, clock: Clock, rng: random.Random) -> None:
         self.name = options.name
         self.options = options
+        self.on_slow_path: Callable[[], None] = lambda: None
         self._client = client
         self._clock = clock
         self._rng = rng
@@ -100,8 +103,9 @@ class LeaderElector:
             await self._clock.sleep(min(self.options.retry_period, max(self._left, 0.0)))
             if await self._attempt():
                 continue
-            if self.leader not in ("", self.options.identity):
-                raise LeadershipLostError(f"the lease {self._key} is held by {self.leader}")
+            if self.leader != self.options.identity:
+                now = f"is held by {self.leader}" if self.leader else "was given up by another process"
+                raise LeadershipLostError(f"the lease {self._key} {now}")
             if self._left <= 0:
                 raise LeadershipLostError(
                     f"the lease {self._key} could not be renewed for {self.options.renew_deadline:g} s"
@@ -130,10 +134,14 @@ class LeaderElector:
                 return await self._write(self._lease)
             except (Conflict, NotFound):
                 log.debug("the lease was changed by somebody else", lease=str(self._key))
+            self.on_slow_path()
         try:
             self._see(await self._client.get(LEASES, self._key))
         except NotFound:
             return await self._create()
+        if self._leading and self.leader != self.options.identity:
+            # Whoever took it, and may have given it back since, has led meanwhile: what we know is out of date.
+            return False
         others = self.leader not in ("", self.options.identity)
         if others and self._observed.expires > self._clock.monotonic():
             return False

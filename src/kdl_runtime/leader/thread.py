@@ -45,13 +45,15 @@ def elector_of(config: ClusterConfig, options: ElectionOptions) -> ElectorFactor
 
 
 class ElectionThread:
-    """Runs what ``make`` makes; ``name`` is that of the lease. Callbacks come in the event loop that called ``start``.
+    """Runs what ``make`` makes; ``name`` is that of the lease. Callbacks come in the event loop that called ``start``,
+    but ``on_slow_path`` (``LeaderElector``) in the election's thread.
 
     When leadership is lost and nobody calls ``stop`` before another may lead, ``exit_process`` is called with 1.
     """
 
     def __init__(self, name: str, make: ElectorFactory, exit_process: Callable[[int], object] = os._exit) -> None:
         self.name = name
+        self.on_slow_path: Callable[[], None] = lambda: None
         self._make = make
         self._exit_process = exit_process
         self._elector: LeaderElector | None = None
@@ -111,6 +113,7 @@ class ElectionThread:
 
         async with self._make() as elector:
             self._elector = elector
+            elector.on_slow_path = self.on_slow_path
             elector.start(elected, on_lost)
             waits = [asyncio.create_task(event.wait()) for event in (self._stopping, ended)]
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -25,6 +25,93 @@ class Drainable(Protocol):
     def shutdown(self) -> None: ...
 
 
+@runtime_checkable
+class Warmable(Protocol):
+    """A runnable that can be made ready before it may run: what only a leader may do, but every process can prepare."""
+
+    async def warm_up(self) -> None:
+        """Returns when all is prepared. ``run`` may be called before that, at the same time, or without it."""
+        ...
+
+    async def run(self) -> None: ...
+
+
+class Server(Protocol):
+    """Something that listens. It runs before the cache fills and until the cache has stopped, whoever leads."""
+
+    name: str
+
+    async def start(self) -> None:
+        """Returns when it listens; OSError, or any other error, ends the manager."""
+        ...
+
+    async def stop(self) -> None:
+        """Returns when nothing listens any more. Called once, and only after a start that has succeeded."""
+        ...
+
+
+class ServerGroup:
+    """Servers, started in the order of their adding and stopped in the opposite one."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._waiting: list[Server] = []
+        self._running: list[Server] = []
+        self._starts: dict[asyncio.Task[None], Server] = {}
+        self._on_failure: Callable[[BaseException], None] | None = None
+        self._stopped = False
+
+    def add(self, server: Server) -> None:
+        """Before the start it waits for it, after it starts at once; RuntimeError after the stop."""
+        if self._stopped:
+            raise RuntimeError(f"the group {self.name} has been stopped: nothing can be added to it any more")
+        self._waiting.append(server)
+        if self._on_failure is not None:
+            task = asyncio.create_task(self._start_waiting(), name=f"start of {server.name}")
+            self._starts[task] = server
+            task.add_done_callback(self._begun)
+
+    async def start(self, on_failure: Callable[[BaseException], None]) -> None:
+        """Returns when all listen, and raises what the first that cannot raises. ``on_failure`` is told of those that
+        are added later."""
+        await self._start_waiting()
+        self._on_failure = on_failure
+
+    async def stop(self, timeout: float | None) -> list[str]:
+        """The names of those that had not stopped after ``timeout`` seconds, all together; None is without limit."""
+        self._stopped = True
+        for task in self._starts:
+            task.cancel()
+        await asyncio.gather(*self._starts, return_exceptions=True)
+        late: list[str] = []
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        while self._running:
+            server = self._running.pop()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await server.stop()
+            except TimeoutError:
+                late.append(server.name)
+            except Exception:
+                log.exception("server failed while it was stopped", server=server.name)
+        return late
+
+    async def _start_waiting(self) -> None:
+        while self._waiting:
+            server = self._waiting.pop(0)
+            await server.start()
+            self._running.append(server)
+
+    def _begun(self, task: asyncio.Task[None]) -> None:
+        server = self._starts.pop(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            if self._stopped or self._on_failure is None:
+                log.error("server could not start", server=server.name, exc_info=error)
+            else:
+                self._on_failure(error)
+
+
 class RunnableGroup:
     """What runs together. Its tasks belong to it, not to the caller: the caller's cancellation does not reach them."""
 
@@ -90,6 +177,17 @@ class RunnableGroup:
             log.error("runnable failed while it was stopped", runnable=task.get_name(), exc_info=error)
         elif self._on_failure is not None:
             self._on_failure(error)
+
+
+class WarmUp:
+    """The preparation of something warmable, as a runnable of its own."""
+
+    def __init__(self, warmable: Warmable) -> None:
+        self.name = f"warm-up of {getattr(warmable, 'name', type(warmable).__name__)}"
+        self._warmable = warmable
+
+    async def run(self) -> None:
+        await self._warmable.warm_up()
 
 
 class FunctionRunnable:

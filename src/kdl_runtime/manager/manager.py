@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import platform
 import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Protocol
 
 import structlog
 
@@ -15,17 +16,22 @@ from kdl_runtime.cache.collection import WatcherOptions
 from kdl_runtime.client.client import Client
 from kdl_runtime.clock import Clock, SystemClock
 from kdl_runtime.controller.controller import Controller, ControllerEnvironment
+from kdl_runtime.controller.options import ControllerOptions, check_concurrency
+from kdl_runtime.controller.typed import TypedController
 from kdl_runtime.errors import KdlError
 from kdl_runtime.events.recorder import EventRecorder
-from kdl_runtime.manager.groups import FunctionRunnable, Runnable, RunnableGroup
+from kdl_runtime.manager.groups import FunctionRunnable, Runnable, RunnableGroup, Server, ServerGroup, Warmable, WarmUp
 from kdl_runtime.manager.looplag import LoopLag
 from kdl_runtime.manager.memory import collector_paused
+from kdl_runtime.manager.stalls import StallWatch
 from kdl_runtime.observe.health import Check, HealthChecks
 from kdl_runtime.observe.metrics import Metrics
+from kdl_runtime.observe.tracing import NoTracer, Tracer
 from kdl_runtime.serve.address import Address, parse_bind_address
 from kdl_runtime.serve.exposition import metrics_app
 from kdl_runtime.serve.probes import probe_app
 from kdl_runtime.serve.server import HttpServer
+from kdl_runtime.types import Resource
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +47,8 @@ class Election(Protocol):
     """
 
     name: str
+    on_slow_path: Callable[[], None]
+    """Called when a renewal takes more than the usual one request; set before ``start``."""
 
     def start(self, on_elected: Callable[[], None], on_lost: Callable[[BaseException], None]) -> None: ...
 
@@ -57,6 +65,10 @@ class ManagerOptions:
     ``namespaces``: of watches that name none; empty is all. ``cache_sync_timeout``: for the
     first lists at the start. ``tune_gc``: set the garbage collector up for a large cache, which concerns the whole
     process. ``event_source``: the reporting controller of events. ``watcher``: how watches behave.
+    ``controllers``: what controllers inherit that say nothing themselves. ``kind_concurrency``: their workers by kind
+    and group (``{"Deployment.apps": 4, "Pod": 2}``), before that of ``controllers``. ``tracer``: takes spans of
+    reconciliations and requests, None for nobody. ``stall_threshold``: an event loop that does not turn for so long is
+    logged with the stack that holds it up; 0 does not look.
     """
 
     metrics_bind_address: str = ":8080"
@@ -67,14 +79,25 @@ class ManagerOptions:
     tune_gc: bool = False
     event_source: str = "kdl.io/operator"
     watcher: WatcherOptions | None = None
+    controllers: ControllerOptions = field(default_factory=ControllerOptions)
+    kind_concurrency: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    tracer: Tracer | None = None
+    stall_threshold: float = 1.0
+
+    def __post_init__(self) -> None:
+        for kind, number in self.kind_concurrency.items():
+            check_concurrency(f"kind_concurrency[{kind!r}]", number)
+        if self.stall_threshold < 0:
+            raise ValueError(f"stall_threshold is {self.stall_threshold:g} s: use 0 not to look for stalls")
 
 
 class Manager:
     """Owns cache, events, metrics, servers and controllers of one process.
 
-    Start order: servers, cache (until it is synced), runnables, and once this process leads the controllers. Stop
-    order: runnables, controllers (which finish what they have begun), cache, servers, the lease, and last the events,
-    so that all others may still record some. Lost leadership ends everything at once, and ``start`` raises it.
+    Start order: metrics and probes, other servers, cache (until it is synced), what runs in every process, warm-ups,
+    and once this process leads the controllers. Stop order: warm-ups and what runs in every process, controllers (which
+    finish what they have begun), cache, servers, metrics and probes, the lease, and last the events, so that all
+    others may still record some. Lost leadership ends everything at once, and ``start`` raises it.
 
     Without ``election`` this process leads from the start.
     """
@@ -96,6 +119,8 @@ class Manager:
         self.metrics = Metrics(process=metrics_address is not None)
         if client.metrics is None:
             client.metrics = self.metrics
+        if self.options.tracer is not None:
+            client.tracer = self.options.tracer
         self.cache = Cache(client, self.clock, self.rng, self.metrics, self.options.watcher)
         self.cache.namespaces = self.options.namespaces
         self.events = EventRecorder(client, self.clock, self.rng, self.options.event_source, platform.node())
@@ -107,16 +132,22 @@ class Manager:
         if election is not None:
             self._healthz.add("leaderElection", election.check)
             self._leads = self.metrics.leader_status.labels(election.name)
+            election.on_slow_path = self.metrics.leader_slow_path.labels(election.name).inc
         self._controllers: dict[str, Controller] = {}
         self._metrics_server = HttpServer(metrics_app(self.metrics), metrics_address) if metrics_address else None
         probes = {"/healthz": self._healthz, "/readyz": self._readyz}
         self._probe_server = HttpServer(probe_app(probes), probe_address) if probe_address else None
-        self._recorder_group = RunnableGroup("events")
-        self._recorder_group.add(self.events)
+        self._servers = ServerGroup("servers")
+        self._background = RunnableGroup("background")
         self._others = RunnableGroup("others")
+        self._warm_ups = RunnableGroup("warm-up")
         self._leaders = RunnableGroup("leader election")
+        self._background.add(self.events)
         if metrics_address:
-            self._others.add(LoopLag(self.clock, self.metrics.loop_lag))
+            self._background.add(LoopLag(self.clock, self.metrics.loop_lag))
+        if self.options.stall_threshold > 0 and isinstance(self.clock, SystemClock):
+            # The event loop of another clock does not live in the time in which threads do.
+            self._background.add(StallWatch(self.options.stall_threshold, self.metrics.loop_stalls.inc))
         self._stop = asyncio.Event()
         self._started = asyncio.Event()
         self._elected = asyncio.Event()
@@ -128,22 +159,44 @@ class Manager:
     # --- what runs -----------------------------------------------------------------------------------------------
 
     def add(
-        self, runnable: Controller | Runnable | Callable[[], Awaitable[None]], *, leader_election: bool = True
+        self,
+        runnable: Controller | TypedController[Any] | Runnable | Callable[[], Awaitable[None]],
+        *,
+        leader_election: bool = True,
     ) -> None:
-        """Run a controller, an object with ``run``, or a coroutine function.
+        """Run a controller, an object with ``run``, or a coroutine function: with everything else if this comes before
+        the start, else at once. RuntimeError after the stop.
 
-        ``leader_election`` False starts it before, and beside, what only a leader may do; controllers always belong to
-        the leader. ValueError for a second controller of a name: metrics and logs could not tell them apart.
+        ``leader_election`` False starts it before, and beside, what only a leader may do; a controller's own options
+        say that of it. What can ``warm_up`` does so before this process leads; a controller if its options ask for it.
+        ValueError for a second controller of a name: metrics and logs could not tell them apart.
         """
+        if isinstance(runnable, TypedController):
+            runnable = runnable.build(self)
         if isinstance(runnable, Controller):
-            if runnable.name in self._controllers:
-                raise ValueError(f"there is a controller named {runnable.name!r} already: give this one another name")
-            runnable.attach(ControllerEnvironment(self.clock, self.rng, self.metrics))
-            self._controllers[runnable.name] = runnable
-            self._leaders.add(runnable)
-            return
+            self._attach(runnable)
+            leader_election, warm = runnable.settings.leader_election, runnable.settings.warmup
+        else:
+            warm = isinstance(runnable, Warmable)
+        if leader_election and warm and isinstance(runnable, Warmable):
+            self._warm_ups.add(WarmUp(runnable))
         group = self._leaders if leader_election else self._others
         group.add(FunctionRunnable(runnable) if callable(runnable) else runnable)
+
+    def _attach(self, controller: Controller) -> None:
+        if controller.name in self._controllers:
+            raise ValueError(f"there is a controller named {controller.name!r} already: give this one another name")
+        options = self.options
+        of_kind = None if controller.resource is None else options.kind_concurrency.get(group_kind(controller.resource))
+        defaults = (ControllerOptions(max_concurrent_reconciles=of_kind), options.controllers)
+        tracer = options.tracer or NoTracer()
+        controller.attach(ControllerEnvironment(self.clock, self.rng, self.metrics, defaults, tracer))
+        self._controllers[controller.name] = controller
+
+    def add_server(self, server: Server) -> None:
+        """Run a server in every process, from before the cache fills until after it has stopped. Before the start it
+        waits for it, after it starts at once; RuntimeError after the stop."""
+        self._servers.add(server)
 
     def add_health_check(self, name: str, check: Check) -> None:
         """Fail ``/healthz`` while ``check`` raises: the kubelet then restarts the container."""
@@ -203,7 +256,8 @@ class Manager:
         for server in (self._metrics_server, self._probe_server):
             if server is not None:
                 await server.start()
-        self._recorder_group.start(self._fail)
+        await self._servers.start(self._fail)
+        self._background.start(self._fail)
         with collector_paused() if self.options.tune_gc else contextlib.nullcontext():
             await self.cache.start()
             await self._until_stopped(self.cache.wait_synced(self.options.cache_sync_timeout))
@@ -213,6 +267,7 @@ class Manager:
         if self._election is None:
             self._leaders.start(self._fail)
         else:
+            self._warm_ups.start(self._fail)
             self._election.start(self._elected.set, self._lose)
         self._runs = True
         self._started.set()
@@ -255,25 +310,32 @@ class Manager:
             return None if deadline is None else max(deadline - self.clock.monotonic(), 0.0)
 
         late: list[str] = []
-        for group in (self._others, self._leaders):
-            late += await group.stop(left())
+        for groups in ((self._warm_ups, self._others), (self._leaders,)):
+            for names in await asyncio.gather(*(group.stop(left()) for group in groups)):
+                late += names
         await self.cache.stop()
+        late += await self._servers.stop(left())
         for server in (self._probe_server, self._metrics_server):
             if server is not None:
                 await server.stop()
         if self._election is not None:
             # Another may lead only after all that this process does as a leader has ended.
             await self._election.stop(release=not late)
-        if self._recorder_group.started:
+        if self._background.started:
             await self.events.flush(left())
-        await self._recorder_group.stop(left())
+        await self._background.stop(left())
         if late:
-            log.error("graceful shutdown took too long", budget=budget, cancelled=late)
-            if self._failure is None:
+            log.error("these did not end in time and were cancelled", budget=budget, cancelled=late)
+            if self._failure is None and budget > 0:
                 self._failure = ShutdownTimeoutError(
                     f"these did not end within the graceful shutdown timeout of {budget:g} s: {', '.join(late)}"
                 )
 
     def _check_synced(self) -> None:
-        if any(not informer.synced for informer in self.cache.informers):
+        if any(informer.spec.required and not informer.synced for informer in self.cache.informers):
             raise KdlError(self.cache.unsynced_message(None))
+
+
+def group_kind(resource: Resource) -> str:
+    """``Deployment.apps``; ``Pod`` in the core group."""
+    return f"{resource.kind}.{resource.group}".rstrip(".")

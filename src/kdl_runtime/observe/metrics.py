@@ -183,6 +183,9 @@ class Metrics:
         self.rest_requests = counter("rest_client_requests", "Requests to the API server.", "code", "method", "host")
 
         self.leader_status = gauge("leader_election_master_status", "1 while this process leads.", "name")
+        self.leader_slow_path = counter(
+            "leader_election_slowpath", "Renewals that took more than the usual one request.", "name"
+        )
 
         self.webhook_seconds = histogram(
             f"{runtime}_webhook_latency_seconds", "Length of a webhook's answer.", Histogram.DEFAULT_BUCKETS, "webhook"
@@ -218,6 +221,7 @@ class Metrics:
         )
         self.events_emitted = counter(f"{own}_events", "Events for users, by fate.", "result")
         self.loop_lag = histogram(f"{own}_event_loop_lag_seconds", "How late the event loop wakes up.", LAG_BUCKETS)
+        self.loop_stalls = counter(f"{own}_event_loop_stalls", "Times that the event loop stood still for too long.")
 
     def for_controller(self, name: str, workers: int) -> ControllerMetrics:
         """The metrics of one controller, all present with 0 from now on."""

@@ -158,6 +158,7 @@ def test_a_candidate_that_never_led_stops_without_starting_anything() -> None:
 def test_health_asks_the_election() -> None:
     class Expired:
         name = "operator"
+        on_slow_path: Callable[[], None]
 
         def start(self, on_elected: Callable[[], None], on_lost: Callable[[BaseException], None]) -> None: ...
 
