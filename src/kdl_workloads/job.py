@@ -48,14 +48,63 @@ class Condition:
     last_transition_time: datetime
 
 
+class RestartScope(StrEnum):
+    """What starts again when a replica is replaced: it alone, or the whole job, stopped first, as one attempt."""
+
+    POD = "Pod"
+    JOB = "Job"
+
+
+class FailureAction(StrEnum):
+    """What becomes of a pod that a failure rule is for. IGNORE is RESTART that counts for nothing, as in batch/v1."""
+
+    RESTART = "Restart"
+    RESTART_JOB = "RestartJob"
+    IGNORE = "Ignore"
+    FAIL_JOB = "FailJob"
+
+
+@dataclass(frozen=True, slots=True)
+class ExitCodes:
+    """``values`` if ``within``, else every exit code but them."""
+
+    values: frozenset[int]
+    within: bool = True
+
+    def match(self, exit_code: int) -> bool:
+        return (exit_code in self.values) is self.within
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRule:
+    """Which ends of a pod it is for, all that is given must hold, and what then happens.
+
+    ``roles``, ``reasons``, ``signals``, ``pod_conditions``, ``node_conditions``: any one of them; None is not asked.
+    Conditions are pairs of type and status. ``message`` is a regular expression, searched in the failure's message.
+    ``counts``: whether it is charged to the back-off limit; None is what would be without the rule.
+    """
+
+    action: FailureAction
+    counts: bool | None = None
+    roles: frozenset[str] | None = None
+    exit_codes: ExitCodes | None = None
+    signals: frozenset[int] | None = None
+    reasons: frozenset[str] | None = None
+    pod_conditions: frozenset[tuple[str, str]] | None = None
+    node_conditions: frozenset[tuple[str, str]] | None = None
+    message: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ReplicaSpec:
     """One role's replicas, with every default filled in. ``template`` is a core/v1 PodTemplateSpec as a dict, not to be
-    changed in place."""
+    changed in place. ``depends_on``: upstream role -> phase (Running or Succeeded) that all its pods must have come to
+    before this role has pods; None is the kind's own rule."""
 
     replicas: int
     restart_policy: RestartPolicy
     template: Mapping[str, Any]
+    depends_on: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +119,9 @@ class SchedulingPolicy:
 
 @dataclass(frozen=True, slots=True)
 class RunPolicy:
-    """Limits and clean-up of a job. None means: no limit, or keep the finished job for ever."""
+    """Limits and clean-up of a job. None means: no limit, or keep the finished job for ever. The first of
+    ``failure_rules`` that fits a failure decides about it. ``stop_on_failure``: pods that still run when the job fails
+    are ended, and kept with their logs."""
 
     clean_pod_policy: CleanPodPolicy = CleanPodPolicy.NONE
     ttl_seconds_after_finished: int | None = None
@@ -79,6 +130,14 @@ class RunPolicy:
     suspend: bool = False
     managed_by: str = ""
     scheduling: SchedulingPolicy = SchedulingPolicy()
+    restart_scope: RestartScope = RestartScope.POD
+    failure_rules: tuple[FailureRule, ...] = ()
+    stop_on_failure: bool = False
+
+    @property
+    def judges_each_failure(self) -> bool:
+        """Whether every end of a container is the controller's affair, so that the kubelet restarts none that fails."""
+        return bool(self.failure_rules) or self.restart_scope is RestartScope.JOB
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +172,10 @@ class ReplicaStatus:
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """``attempts`` counts failures charged against the back-off limit. ``uncounted`` holds the UIDs of pods whose
-    failure is in ``attempts`` already and that have not been seen gone yet, so that a crash between the write of the
-    status and the delete of the pod counts nothing twice. ``extra`` is what other parts keep in the status under
+    """``attempts`` counts failures charged against the back-off limit. ``restarts`` counts how often the whole job was
+    started again, and ``restart_time`` is from when its pods may be there again. ``uncounted`` holds the UIDs of pods
+    whose failure is in ``attempts`` already and that have not been seen gone yet, so that a crash between the write of
+    the status and the delete of the pod counts nothing twice. ``extra`` is what other parts keep in the status under
     their own names (modelVersionName, cacheBackendName)."""
 
     conditions: tuple[Condition, ...] = ()
@@ -123,6 +183,8 @@ class JobStatus:
     start_time: datetime | None = None
     completion_time: datetime | None = None
     attempts: int = 0
+    restarts: int = 0
+    restart_time: datetime | None = None
     uncounted: frozenset[str] = frozenset()
     first_failure: Failure | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)

@@ -83,6 +83,10 @@ class JobStatus(StatusModel):
     """Not written; kept for clients that read it."""
     attempts: Count = 0
     """Failures charged against backoffLimit."""
+    job_restarts: Count = 0
+    """How often the whole job was started again."""
+    restart_time: Time | None = None
+    """From when its pods may be there again, after the last of these restarts."""
     counted_pods: list[str] = Field(default_factory=list)
     """UIDs of failed pods that attempts counts already and that are not seen gone yet."""
     first_failure: FirstFailure | None = None

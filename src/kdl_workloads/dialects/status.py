@@ -1,7 +1,7 @@
 """The status of a job as JSON and back. Both dialects share its form; they differ in a few fields of the replicas.
 
-What KubeDL and Kubeflow do not have are our own ``attempts``, ``countedPods``, ``firstFailure`` and, per role,
-``restarts`` and ``succeededIndexes``.
+What KubeDL and Kubeflow do not have are our own ``attempts``, ``jobRestarts``, ``restartTime``, ``countedPods``,
+``firstFailure`` and, per role, ``restarts`` and ``succeededIndexes``.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,6 +24,8 @@ _KNOWN = frozenset(
         "startTime",
         "completionTime",
         "attempts",
+        "jobRestarts",
+        "restartTime",
         "countedPods",
         "firstFailure",
     }
@@ -40,6 +42,8 @@ def encode_status(status: JobStatus) -> dict[str, Any]:
         "startTime": status.start_time and format_time(status.start_time),
         "completionTime": status.completion_time and format_time(status.completion_time),
         "attempts": status.attempts or None,
+        "jobRestarts": status.restarts or None,
+        "restartTime": status.restart_time and format_time(status.restart_time),
         "countedPods": sorted(status.uncounted) or None,
         "firstFailure": status.first_failure and _encode_failure(status.first_failure),
     }
@@ -103,6 +107,8 @@ def decode_status(status: Mapping[str, Any]) -> JobStatus:
         start_time=_time(status.get("startTime")),
         completion_time=_time(status.get("completionTime")),
         attempts=_number(status.get("attempts")),
+        restarts=_number(status.get("jobRestarts")),
+        restart_time=_time(status.get("restartTime")),
         uncounted=frozenset(status.get("countedPods") or ()),
         first_failure=_decode_failure(status.get("firstFailure") or {}),
         extra={name: value for name, value in status.items() if name not in _KNOWN},
