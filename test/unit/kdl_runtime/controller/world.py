@@ -16,14 +16,14 @@ from kdl_testing.virtual_time import run
 class World:
     """``client`` is the manager's; ``stranger`` is somebody else's."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: ManagerOptions | None = None) -> None:
         self.clock = LoopClock(datetime(2026, 1, 31, tzinfo=UTC))
         rng = random.Random(1)
         self.server = ApiServer(self.clock, rng)
         self.transport = DirectTransport(self.server)
         self.client = Client(self.transport, self.clock)
         self.stranger = Client(DirectTransport(self.server), self.clock)
-        options = ManagerOptions(metrics_bind_address="0", health_probe_bind_address="0")
+        options = options or ManagerOptions(metrics_bind_address="0", health_probe_bind_address="0")
         self.manager = Manager(self.client, options, self.clock, rng)
         self._task: asyncio.Task[None] | None = None
 
@@ -37,11 +37,11 @@ class World:
             await self._task
 
 
-def in_a_world(body: Callable[[World], Awaitable[None]]) -> None:
+def in_a_world(body: Callable[[World], Awaitable[None]], options: ManagerOptions | None = None) -> None:
     """Run ``body`` on virtual time and stop the manager, whose failures are raised."""
 
     async def main() -> None:
-        world = World()
+        world = World(options)
         try:
             await body(world)
         finally:
