@@ -79,7 +79,8 @@ def configure(*, json: bool = False, level: str = "info", stream: TextIO | None 
     renderer: list[Any] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if json
-        else [structlog.dev.ConsoleRenderer(colors=target.isatty())]
+        # Without the values of local variables, which structlog would show: they may be secrets.
+        else [structlog.dev.ConsoleRenderer(colors=target.isatty(), exception_formatter=structlog.dev.plain_traceback)]
     )
     handler = logging.StreamHandler(target)
     handler.setFormatter(

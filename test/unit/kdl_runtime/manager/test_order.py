@@ -69,7 +69,7 @@ class Recorded:
 
 
 class Bench:
-    def __init__(self, **options: float) -> None:
+    def __init__(self, graceful_shutdown_timeout: float = 30.0) -> None:
         self.journal: list[str] = []
         self.clock = LoopClock(datetime(2026, 1, 31, tzinfo=UTC))
         self.server = ApiServer(self.clock, random.Random(1))
@@ -77,7 +77,7 @@ class Bench:
         self.election = GivenElection(self.journal)
         self.manager = Manager(
             Client(DirectTransport(self.server), self.clock),
-            ManagerOptions("0", "0", **options),
+            ManagerOptions("0", "0", graceful_shutdown_timeout),
             self.clock,
             random.Random(1),
             self.election,

@@ -66,3 +66,15 @@ def test_the_reconciliation_ends_with_its_block() -> None:
         raise KeyError
     assert current_reconciliation() is None
     assert VALUE.origin == ("job", ObjectKey("ns", "a"))
+
+
+@pytest.mark.parametrize("json_lines", [True, False])
+def test_a_traceback_shows_no_values(stream: io.StringIO, json_lines: bool) -> None:
+    configure(json=json_lines, stream=stream)
+    token = "-".join(("very", "secret"))
+    try:
+        raise ValueError(f"{len(token)} characters")
+    except ValueError:
+        structlog.get_logger("m").exception("failed")
+    assert "ValueError: 11 characters" in stream.getvalue()
+    assert token not in stream.getvalue()

@@ -67,7 +67,7 @@ def families(metrics: Metrics) -> dict[str, tuple[str, tuple[str, ...]]]:
     for family in vars(metrics).values():
         if isinstance(family, MetricWrapperBase):
             suffix = "_total" if family._type == "counter" else ""
-            found[family._name + suffix] = (family._type, tuple(family._labelnames))
+            found[family._name + suffix] = (str(family._type), tuple(family._labelnames))
     return found
 
 
