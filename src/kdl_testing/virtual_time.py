@@ -6,6 +6,7 @@ work in them, and the order of events is the same at every run.
 """
 
 import asyncio
+import math
 import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -38,9 +39,13 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping_selector = _JumpingSelector()
         super().__init__(self._jumping_selector)
+        self._clock_resolution = 1e-9
 
     def time(self) -> float:
-        return self._jumping_selector.skipped
+        now = self._jumping_selector.skipped
+        # After some weeks floats are further apart than that, and a timer that is due would never be.
+        self._clock_resolution = max(1e-9, 2 * math.ulp(now))
+        return now
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

@@ -21,6 +21,15 @@ def test_a_day_passes_without_waiting() -> None:
     assert abs(now - (START + timedelta(days=1))) < timedelta(milliseconds=1)
 
 
+def test_years_pass_as_well() -> None:
+    async def main() -> float:
+        for _ in range(1000):
+            await asyncio.sleep(24 * 3600 + 0.1)
+        return asyncio.get_running_loop().time()
+
+    assert virtual_time.run(main()) == pytest.approx(1000 * (24 * 3600 + 0.1))
+
+
 def test_timers_fire_in_the_order_of_their_times() -> None:
     async def main() -> list[str]:
         fired: list[str] = []
