@@ -29,6 +29,10 @@ class Certificates(Protocol):
 
     async def stop(self) -> None: ...
 
+    def check(self) -> None:
+        """Raises while clients cannot trust what is served, or soon cannot: for readiness."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class PairPaths:
@@ -78,6 +82,9 @@ class CertificateFiles:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    def check(self) -> None:
+        """Whether clients trust the certificate is known to its issuer alone."""
 
     def reload(self) -> bool:
         """Look at the files now. True if another pair is served than before; CertificateError if it cannot be used."""

@@ -1,19 +1,31 @@
-"""A small HTTP server for probes and metrics."""
+"""A small HTTP server: for probes, metrics and webhooks."""
 
 from aiohttp import web
 
 from kdl_runtime.serve.address import Address
+from kdl_runtime.serve.certificates import Certificates
 
 SHUTDOWN_SECONDS = 1.0
 """How long open requests may take when the server stops. Keep-alive connections of scrapers never end by themselves."""
 
 
 class HttpServer:
-    """Serves an aiohttp application between ``start`` and ``stop``."""
+    """Serves an aiohttp application between ``start`` and ``stop``; over TLS if there are certificates.
 
-    def __init__(self, app: web.Application, address: Address) -> None:
+    ``shutdown_seconds``: how long requests in work may take when it stops; connections without one are closed at once.
+    """
+
+    def __init__(
+        self,
+        app: web.Application,
+        address: Address,
+        certificates: Certificates | None = None,
+        shutdown_seconds: float = SHUTDOWN_SECONDS,
+    ) -> None:
         self._app = app
         self._address = address
+        self._certificates = certificates
+        self._shutdown_seconds = shutdown_seconds
         self._runner: web.AppRunner | None = None
 
     @property
@@ -23,14 +35,24 @@ class HttpServer:
             return self._address
         return Address(self._address.host, self._runner.addresses[0][1])
 
+    @property
+    def listening(self) -> bool:
+        return self._runner is not None
+
     async def start(self) -> None:
-        """Listen. OSError when the address cannot be had."""
-        runner = web.AppRunner(self._app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
-        await runner.setup()
+        """Listen. OSError when the address cannot be had; what the certificates raise when there is none."""
+        if self._certificates is not None:
+            await self._certificates.start()
+        runner = web.AppRunner(
+            self._app, handle_signals=False, access_log=None, shutdown_timeout=self._shutdown_seconds
+        )
         try:
-            await web.TCPSite(runner, self._address.host or None, self._address.port).start()
+            await runner.setup()
+            context = self._certificates.context if self._certificates else None
+            await web.TCPSite(runner, self._address.host or None, self._address.port, ssl_context=context).start()
         except OSError as error:
             await runner.cleanup()
+            await self._stop_certificates()
             raise OSError(error.errno, f"cannot listen on {self._address}: {error.strerror or error}") from error
         self._runner = runner
 
@@ -38,3 +60,8 @@ class HttpServer:
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
+            await self._stop_certificates()
+
+    async def _stop_certificates(self) -> None:
+        if self._certificates is not None:
+            await self._certificates.stop()
