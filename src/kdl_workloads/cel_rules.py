@@ -13,11 +13,14 @@ MAX_NAME = 63
 Rules = list[dict[str, str]]
 
 
-def name_rules(framework: Framework) -> Rules:
-    """Rules on the whole object: its name is the beginning of the names of its pods and services."""
+def name_rules(framework: Framework, conventions: Conventions) -> Rules:
+    """Rules on the whole object: its name is a part of the names of its pods and services."""
     field = framework.replica_specs_field
     replicas = f"(has(self.spec.{field}[r].replicas) ? self.spec.{field}[r].replicas : 1)"
     length = f"size(self.metadata.name) + size(r) + size(string({replicas} - 1)) + 2"
+    for role, name in conventions.pod_names.items():
+        fixed = f"size(self.metadata.name) + {len(name.format(job=''))}"
+        length = f"(r.matches('(?i)^{role.lower()}$') ? {fixed} : {length})"
     return [
         rule(
             "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
@@ -30,10 +33,11 @@ def name_rules(framework: Framework) -> Rules:
     ]
 
 
-def role_rules(framework: Framework, conventions: Conventions) -> Rules:
+def role_rules(framework: Framework, api_version: str) -> Rules:
     """Rules on the map of replica specs. Its keys are accepted in any case."""
     path = f"spec.{framework.replica_specs_field}"
-    names = [role.name for role in framework.roles]
+    conventions, roles = framework.conventions[api_version], framework.roles_in(api_version)
+    names = [role.name for role in roles]
     known = "|".join(name.lower() for name in names)
     rules = [
         rule(
@@ -41,7 +45,7 @@ def role_rules(framework: Framework, conventions: Conventions) -> Rules:
             f"{path} has a replica type that {framework.kind} does not have: use {', '.join(names)}",
         ),
     ]
-    for role in framework.roles:
+    for role in roles:
         rules += _one_role(role, path, required=role.name in conventions.required)
     return rules
 
@@ -72,6 +76,8 @@ def _one_role(role: RoleSpec, path: str, *, required: bool) -> Rules:
 
 def replica_rules(framework: Framework, conventions: Conventions) -> Rules:
     """Rules on one replica spec."""
+    if conventions.any_container:
+        return []
     path = f"spec.{framework.replica_specs_field}.<replica type>.template.spec.containers"
     return [
         rule(

@@ -106,10 +106,10 @@ def _schema(framework: Framework, api_version: str) -> Schema:
         "kind": {"type": "string"},
         "metadata": {"type": "object", "properties": {"name": name, "generateName": {"type": "string"}}},
     }
-    schema[_VALIDATIONS] = [*schema.get(_VALIDATIONS, []), *name_rules(framework)]
+    schema[_VALIDATIONS] = [*schema.get(_VALIDATIONS, []), *name_rules(framework, conventions)]
     roles: Schema = fields["spec"]["properties"][framework.replica_specs_field]
     roles |= {"minProperties": 1, "maxProperties": MAX_ROLES}
-    roles[_VALIDATIONS] = role_rules(framework, conventions)
+    roles[_VALIDATIONS] = role_rules(framework, api_version)
     replica: Schema = roles["additionalProperties"]
     replica[_VALIDATIONS] = [*replica.get(_VALIDATIONS, []), *replica_rules(framework, conventions)]
     return schema

@@ -1,7 +1,10 @@
 """Pod templates as dicts: look-ups and changes. Every change gives a new template that shares what did not change."""
 
 from collections.abc import Callable, Iterable, Mapping
+from math import ceil
 from typing import Any
+
+from kdl_runtime.codec.quantity import parse_quantity
 
 Template = Mapping[str, Any]
 Container = Mapping[str, Any]
@@ -41,6 +44,37 @@ def with_port(template: Template, container: str, port_name: str, number: int) -
     return map_containers(template, change)
 
 
+def whole(quantity: str | int) -> int:
+    """A quantity in whole units (cores, bytes), rounded up. ValueError for what is none."""
+    return ceil(parse_quantity(quantity))
+
+
+def pod_request(template: Template, resource: str) -> int:
+    """What a pod of the template requests of a resource: the sum of its containers, or its greediest init container."""
+
+    def requests(name: str) -> list[str | int]:
+        each = (template.get("spec") or {}).get(name) or ()
+        return [((container.get("resources") or {}).get("requests") or {}).get(resource, 0) for container in each]
+
+    total = sum(map(parse_quantity, requests("containers")))
+    return ceil(max([total, *map(parse_quantity, requests("initContainers"))]))
+
+
+def with_volume(template: Template, volume: Mapping[str, Any], container: str, path: str) -> dict[str, Any]:
+    """Add a volume, in the place of one of the same name, and mount it in the named container at ``path``."""
+    name = volume["name"]
+
+    def change(found: Container) -> Container:
+        mounts = list(found.get("volumeMounts") or ())
+        if found.get("name") != container or any((m.get("name"), m.get("mountPath")) == (name, path) for m in mounts):
+            return found
+        return {**found, "volumeMounts": [*mounts, {"name": name, "mountPath": path}]}
+
+    template = map_containers(template, change)
+    others = [other for other in template["spec"].get("volumes") or () if other.get("name") != name]
+    return {**template, "spec": {**template["spec"], "volumes": [*others, volume]}}
+
+
 KEPT_IF_SET = frozenset({"PYTHONUNBUFFERED"})
 """Variables that say nothing about the cluster: the user's own value stays."""
 
@@ -55,11 +89,14 @@ def merge_env(own: Iterable[Mapping[str, Any]], operator: Iterable[Mapping[str, 
     return [*(item for item in own if item.get("name") not in replaced), *added]
 
 
-def with_env(template: Template, env: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Set variables in every container of the template (not in its init containers), by ``merge_env``."""
+def with_env(template: Template, env: Iterable[Mapping[str, Any]], container: str = "") -> dict[str, Any]:
+    """Set variables by ``merge_env`` in the named container of the template; without a name in every one, but not in
+    its init containers."""
     env = list(env)
 
     def change(found: Container) -> Container:
+        if container and found.get("name") != container:
+            return found
         return {**found, "env": merge_env(found.get("env") or (), env)}
 
     return map_containers(template, change) if env else dict(template)

@@ -43,6 +43,9 @@ Count64 = Annotated[int, Field(ge=0, lt=2**63), WithJsonSchema({"type": "integer
 Port = Annotated[
     int, Field(ge=1, le=65535), WithJsonSchema({"type": "integer", "format": "int32", "minimum": 1, "maximum": 65535})
 ]
+Percentage = Annotated[
+    int, Field(ge=0, le=100), WithJsonSchema({"type": "integer", "format": "int32", "minimum": 0, "maximum": 100})
+]
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 """An RFC 3339 time, as text."""
 Quantity = Annotated[int | str, WithJsonSchema(builtin("io.k8s.apimachinery.pkg.api.resource.Quantity"))]

@@ -4,7 +4,17 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from kdl_workloads.api.base import ApiModel, Count, Count64, Int32, ObjectMeta, PodTemplateSpec, Quantity, Time
+from kdl_workloads.api.base import (
+    ApiModel,
+    Count,
+    Count64,
+    Int32,
+    ObjectMeta,
+    Percentage,
+    PodTemplateSpec,
+    Quantity,
+    Time,
+)
 from kdl_workloads.api.status import KubeDLJobStatus
 
 
@@ -196,4 +206,92 @@ class PyTorchJob(Job):
 
     kind: Literal["PyTorchJob"] = "PyTorchJob"
     spec: PyTorchJobSpec
+    """What to run, and for how long."""
+
+
+class TFJobSpec(JobSpec):
+    tf_replica_specs: dict[str, ReplicaSpec]
+    """Replica types Chief (or Master, its older name), PS, Worker, Evaluator and AIMaster."""
+    success_policy: Literal["", "AllWorkers"] | None = None
+    """AllWorkers: every Worker has to succeed. Otherwise the Chief has to, or without one the first Worker."""
+    model_version: ModelVersion | None = None
+    """Keep the output as a version of a model."""
+    cache_backend: CacheBackend | None = Field(default=None, json_schema_extra=_NULLABLE)
+    """Cache of a data set. Null, as KubeDL's Go client writes it, is none."""
+
+
+class TFJob(Job):
+    """A distributed TensorFlow training."""
+
+    kind: Literal["TFJob"] = "TFJob"
+    spec: TFJobSpec
+    """What to run, and for how long."""
+
+
+class XDLJobSpec(JobSpec):
+    xdl_replica_specs: dict[str, ReplicaSpec]
+    """Replica types PS, Scheduler, Worker and ExtendRole."""
+    min_finish_work_num: Count | None = None
+    """Workers, ExtendRoles included, that have to succeed; minFinishWorkRate wins over it."""
+    min_finish_work_rate: Percentage | None = None
+    """The same in percent of all; 90 if neither is given."""
+
+
+class XDLJob(Job):
+    """A distributed XDL training."""
+
+    kind: Literal["XDLJob"] = "XDLJob"
+    spec: XDLJobSpec
+    """What to run, and for how long."""
+
+
+class MemoryTuningPolicy(ApiModel):
+    plasma_store: str | None = None
+    """Directory of the store that the processes of a worker share; /dev/shm if not given."""
+    lock_free_file_io: bool | None = Field(default=None, alias="lockFreeFileIO")
+    """Whether nobody else uses the directories of spillDirs; true if not given."""
+    spill_dirs: list[str] | None = None
+    """Directories for what does not fit into memory; each is an emptyDir of its own."""
+    worker_cache_percentage: Count | None = None
+    """Part of a worker's memory that is a cache, 100 at most; workerCacheSize wins over it."""
+    worker_cache_size: Quantity | None = None
+    """Size of a worker's cache; none is set up if neither is given."""
+
+
+class MarsJobSpec(JobSpec):
+    mars_replica_specs: dict[str, ReplicaSpec]
+    """Replica types Scheduler, WebService and Worker."""
+    web_host: str | None = None
+    """Host of an Ingress to each WebService; none is made if not given."""
+    worker_memory_tuning_policy: MemoryTuningPolicy | None = None
+    """How workers use their memory."""
+    memory_tuning_policy: MemoryTuningPolicy | None = None
+    """Name of workerMemoryTuningPolicy in KubeDL's own documentation; it fills the gaps of the former."""
+
+
+class MarsJobStatus(KubeDLJobStatus):
+    web_service_addresses: list[str] = Field(default_factory=list)
+    """Where the Ingresses lead to the WebServices."""
+
+
+class MarsJob(Job):
+    """A Mars cluster: data frames and tensors on many workers."""
+
+    kind: Literal["MarsJob"] = "MarsJob"
+    spec: MarsJobSpec
+    """What to run, and for how long."""
+    status: MarsJobStatus | None = None
+    """How far the job is. Written by the operator."""
+
+
+class ElasticDLJobSpec(JobSpec):
+    elasticdl_replica_specs: dict[str, ReplicaSpec]
+    """Replica type Master, which makes its workers itself."""
+
+
+class ElasticDLJob(Job):
+    """An ElasticDL training."""
+
+    kind: Literal["ElasticDLJob"] = "ElasticDLJob"
+    spec: ElasticDLJobSpec
     """What to run, and for how long."""

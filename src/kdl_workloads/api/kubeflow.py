@@ -117,15 +117,14 @@ class RdzvConf(ApiModel):
     value: str = ""
 
 
+ELASTIC_BOUNDS = rule(
+    "!has(self.minReplicas) || !has(self.maxReplicas) || self.minReplicas <= self.maxReplicas",
+    "spec.elasticPolicy.minReplicas must not be above spec.elasticPolicy.maxReplicas",
+)
+
+
 class ElasticPolicy(ApiModel):
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "!has(self.minReplicas) || !has(self.maxReplicas) || self.minReplicas <= self.maxReplicas",
-                "spec.elasticPolicy.minReplicas must not be above spec.elasticPolicy.maxReplicas",
-            )
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=rules(ELASTIC_BOUNDS))
 
     min_replicas: Count | None = None
     """Workers with which the training goes on; maxReplicas if not given."""
@@ -179,4 +178,74 @@ class PyTorchJob(Job):
 
     kind: Literal["PyTorchJob"] = "PyTorchJob"
     spec: PyTorchJobSpec
+    """What to run, and for how long."""
+
+
+class TFJobSpec(JobSpec):
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            IMMUTABLE_MANAGED_BY,
+            rule(
+                "self.tfReplicaSpecs.filter(r, r.matches('(?i)^(chief|master)$')).size() <= 1",
+                "spec.tfReplicaSpecs has both Chief and Master, which are the same: keep one",
+            ),
+        )
+    )
+
+    tf_replica_specs: dict[str, ReplicaSpec]
+    """Replica types Chief (or Master, its older name), PS, Worker and Evaluator."""
+    success_policy: Literal["", "AllWorkers"] | None = None
+    """Without a Chief. AllWorkers: every Worker has to succeed; otherwise the first one has to."""
+    enable_dynamic_worker: bool | None = None
+    """Let the number of Workers change while the job runs, and none of their failures fail it."""
+
+
+class TFJob(Job):
+    """A distributed TensorFlow training."""
+
+    kind: Literal["TFJob"] = "TFJob"
+    spec: TFJobSpec
+    """What to run, and for how long."""
+
+
+class PaddleElasticPolicy(ApiModel):
+    model_config = ConfigDict(json_schema_extra=rules(ELASTIC_BOUNDS))
+
+    min_replicas: Count | None = None
+    """Workers with which the training goes on; maxReplicas if not given."""
+    max_replicas: Count | None = None
+    """Workers up to which the job is scaled; minReplicas if not given."""
+    max_restarts: Count | None = None
+    """Restarts of a worker's processes before it fails."""
+    metrics: list[MetricSpec] | None = None
+    """Metrics by which a HorizontalPodAutoscaler scales the workers; none is made if not given."""
+
+
+class PaddleJobSpec(JobSpec):
+    paddle_replica_specs: dict[str, ReplicaSpec]
+    """Replica types Master (a parameter server) and Worker. Without a Master all Workers train as equals."""
+    elastic_policy: PaddleElasticPolicy | None = None
+    """Let the number of workers change while the job runs."""
+
+
+class PaddleJob(Job):
+    """A distributed PaddlePaddle training."""
+
+    kind: Literal["PaddleJob"] = "PaddleJob"
+    spec: PaddleJobSpec
+    """What to run, and for how long."""
+
+
+class MXJobSpec(JobSpec):
+    mx_replica_specs: dict[str, ReplicaSpec]
+    """Replica types Scheduler, Server and Worker, or TunerTracker, TunerServer and Tuner."""
+    job_mode: Literal["", "MXTrain", "MXTune"] | None = None
+    """MXTrain to train a model, MXTune to tune kernels with TVM. The replica types decide; this is for readers."""
+
+
+class MXJob(Job):
+    """A distributed MXNet or BytePS training, or a TVM auto-tuning."""
+
+    kind: Literal["MXJob"] = "MXJob"
+    spec: MXJobSpec
     """What to run, and for how long."""

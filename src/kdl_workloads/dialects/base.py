@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kdl_runtime.errors import KdlError
-from kdl_workloads.framework import Framework
+from kdl_workloads.framework import Conventions, Framework, Words
 from kdl_workloads.job import ConditionType, Job, JobStatus
 
 
@@ -38,6 +38,20 @@ class Named(Protocol):
     def namespace(self) -> str: ...
     @property
     def name(self) -> str: ...
+
+
+class WordedTexts:
+    """The texts of a group, of which a kind may word some differently."""
+
+    def __init__(self, wording: Mapping[ConditionType, Words] | None = None) -> None:
+        self._wording = wording or {}
+
+    def _say(self, type_: ConditionType, usual: Text, job: Named, role: str = "", count: int = 0) -> Text:
+        words = self._wording.get(type_)
+        if words is None:
+            return usual
+        message = words.message.format(kind=job.kind, namespace=job.namespace, name=job.name, role=role, count=count)
+        return Text(words.reason or usual.reason, message)
 
 
 class Texts(Protocol):
@@ -75,6 +89,10 @@ class Dialect(Protocol):
 
     @property
     def api_version(self) -> str: ...
+
+    def texts_for(self, conventions: Conventions) -> Texts:
+        """The texts of one kind."""
+        ...
 
     def decode(self, obj: Mapping[str, Any], framework: Framework) -> Job:
         """The neutral job, defaults filled in. ``obj`` is not changed and the defaults are never written back.

@@ -6,10 +6,10 @@ from typing import Any
 
 from kdl_runtime.types import parse_api_version
 from kdl_workloads.dialects import metadata
-from kdl_workloads.dialects.base import Dialect, Named, Text
+from kdl_workloads.dialects.base import Dialect, Named, Text, Texts, WordedTexts
 from kdl_workloads.dialects.roles import check_names, decode_roles
 from kdl_workloads.dialects.status import decode_status, encode_status
-from kdl_workloads.framework import KUBEDL, Framework
+from kdl_workloads.framework import KUBEDL, Conventions, Framework
 from kdl_workloads.job import CleanPodPolicy, ConditionType, Job, JobStatus, SchedulingPolicy
 
 GROUP, VERSION = parse_api_version(KUBEDL)
@@ -33,21 +33,24 @@ NESTED_RUN_POLICIES = ("runPolicy", "RunPolicy")
 client writes the one of an XGBoostJob."""
 
 
-class KubeDLTexts:
+class KubeDLTexts(WordedTexts):
     def created(self, job: Named) -> Text:
         return Text("JobCreated", f"Job {job.kind}/{job.name} is created.")
 
     def running(self, job: Job) -> Text:
-        return Text("JobRunning", f"{job.kind} {job.name} is running.")
+        return self._say(ConditionType.RUNNING, Text("JobRunning", f"{job.kind} {job.name} is running."), job)
 
     def succeeded(self, job: Job) -> Text:
-        return Text("JobSucceeded", f"{job.kind} {job.name} is successfully completed.")
+        usual = Text("JobSucceeded", f"{job.kind} {job.name} is successfully completed.")
+        return self._say(ConditionType.SUCCEEDED, usual, job)
 
     def failed(self, job: Job, role: str, count: int) -> Text:
-        return Text("JobFailed", f"{job.kind} {job.name} is failed because {count} {role} replica(s) failed.")
+        usual = Text("JobFailed", f"{job.kind} {job.name} is failed because {count} {role} replica(s) failed.")
+        return self._say(ConditionType.FAILED, usual, job, role, count)
 
     def restarting(self, job: Named, role: str, count: int) -> Text:
-        return Text("JobRestarting", f"{job.kind} {job.name} is restarting because {count} {role} replica(s) failed.")
+        message = f"{job.kind} {job.name} is restarting because {count} {role} replica(s) failed."
+        return self._say(ConditionType.RESTARTING, Text("JobRestarting", message), job, role, count)
 
     def backoff_limit(self, job: Named) -> Text:
         return Text("JobFailed", f"Job {job.name} has failed because it has reached the specified backoff limit")
@@ -86,11 +89,13 @@ class KubeDL(Dialect):
     def api_version(self) -> str:
         return KUBEDL
 
+    def texts_for(self, conventions: Conventions) -> Texts:
+        return KubeDLTexts(conventions.wording) if conventions.wording else self.texts
+
     def decode(self, obj: Mapping[str, Any], framework: Framework) -> Job:
         spec: Mapping[str, Any] = obj.get("spec") or {}
         conventions = framework.conventions[KUBEDL]
-        roles = decode_roles(spec, framework, conventions)
-        check_names(obj["metadata"]["name"], roles)
+        roles = decode_roles(spec, framework, KUBEDL)
         for name in NESTED_RUN_POLICIES:
             metadata.mapping(spec, name, "spec")
         values = gathered_run_policy(spec)
@@ -100,7 +105,9 @@ class KubeDL(Dialect):
         options = {name: value for name, value in spec.items() if name not in not_options}
         if values.get("cronPolicy"):
             options["cronPolicy"] = values["cronPolicy"]
-        return replace(metadata.outline(obj, policy), roles=roles, options=options)
+        job = replace(metadata.outline(obj, policy), roles=roles, options=options)
+        check_names(job, framework)
+        return job
 
     def outline(self, obj: Mapping[str, Any], framework: Framework | None = None) -> Job:
         values = gathered_run_policy(metadata.readable(obj.get("spec")))

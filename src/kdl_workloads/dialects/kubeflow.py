@@ -6,10 +6,10 @@ from typing import Any
 
 from kdl_runtime.types import parse_api_version
 from kdl_workloads.dialects import metadata
-from kdl_workloads.dialects.base import Dialect, Named, Text
+from kdl_workloads.dialects.base import Dialect, Named, Text, Texts, WordedTexts
 from kdl_workloads.dialects.roles import check_names, decode_roles
 from kdl_workloads.dialects.status import decode_status, encode_status
-from kdl_workloads.framework import KUBEFLOW, MASTER, Framework
+from kdl_workloads.framework import KUBEFLOW, MASTER, Conventions, Framework
 from kdl_workloads.job import ConditionType, Job, JobStatus, RestartPolicy, SchedulingPolicy
 
 GROUP, VERSION = parse_api_version(KUBEFLOW)
@@ -25,27 +25,30 @@ OWN_MANAGER = "kubeflow.org/training-operator"
 FIRST_RETRYABLE_EXIT_CODE = 128
 
 
-class KubeflowTexts:
+class KubeflowTexts(WordedTexts):
     def created(self, job: Named) -> Text:
         return Text(f"{job.kind}Created", f"{job.kind} {job.name} is created.")
 
     def running(self, job: Job) -> Text:
-        return Text(f"{job.kind}Running", f"{job.kind} {_display_name(job)} is running.")
+        usual = Text(f"{job.kind}Running", f"{job.kind} {_display_name(job)} is running.")
+        return self._say(ConditionType.RUNNING, usual, job)
 
     def succeeded(self, job: Job) -> Text:
         verb = "is successfully completed" if MASTER in job.roles else "successfully completed"
-        return Text(f"{job.kind}Succeeded", f"{job.kind} {_display_name(job)} {verb}.")
+        usual = Text(f"{job.kind}Succeeded", f"{job.kind} {_display_name(job)} {verb}.")
+        return self._say(ConditionType.SUCCEEDED, usual, job)
 
     def failed(self, job: Job, role: str, count: int) -> Text:
         """A permanent exit code has a text of its own."""
         spec = job.roles.get(role)
         if spec is not None and spec.restart_policy is RestartPolicy.EXIT_CODE:
             return Text(f"{job.kind}Failed", f'job "{job.name}" is failing because "{role}" replica(s) failed.')
-        return Text(f"{job.kind}Failed", f"{job.kind} {job.name} is failed because {count} {role} replica(s) failed.")
+        message = f"{job.kind} {job.name} is failed because {count} {role} replica(s) failed."
+        return self._say(ConditionType.FAILED, Text(f"{job.kind}Failed", message), job, role, count)
 
     def restarting(self, job: Named, role: str, count: int) -> Text:
         message = f"{job.kind} {job.name} is restarting because {count} {role} replica(s) failed."
-        return Text(f"{job.kind}Restarting", message)
+        return self._say(ConditionType.RESTARTING, Text(f"{job.kind}Restarting", message), job, role, count)
 
     def backoff_limit(self, job: Named) -> Text:
         message = f"Job {job.name} has failed because it has reached the specified backoff limit"
@@ -86,18 +89,22 @@ class Kubeflow(Dialect):
     def api_version(self) -> str:
         return KUBEFLOW
 
+    def texts_for(self, conventions: Conventions) -> Texts:
+        return KubeflowTexts(conventions.wording) if conventions.wording else self.texts
+
     def decode(self, obj: Mapping[str, Any], framework: Framework) -> Job:
         spec: Mapping[str, Any] = obj.get("spec") or {}
         conventions = framework.conventions[KUBEFLOW]
-        roles = decode_roles(spec, framework, conventions)
-        check_names(obj["metadata"]["name"], roles)
+        roles = decode_roles(spec, framework, KUBEFLOW)
         values = metadata.mapping(spec, "runPolicy", "spec")
         scheduling = _scheduling(metadata.mapping(values, "schedulingPolicy", "spec.runPolicy"))
         policy = metadata.run_policy(values, "spec.runPolicy", conventions, scheduling)
         options = {
             name: value for name, value in spec.items() if name not in ("runPolicy", framework.replica_specs_field)
         }
-        return replace(metadata.outline(obj, policy), roles=roles, options=options)
+        job = replace(metadata.outline(obj, policy), roles=roles, options=options)
+        check_names(job, framework)
+        return job
 
     def outline(self, obj: Mapping[str, Any], framework: Framework | None = None) -> Job:
         values = metadata.readable(metadata.readable(obj.get("spec")).get("runPolicy"))

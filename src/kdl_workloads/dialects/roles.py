@@ -8,23 +8,24 @@ from kdl_workloads import template as templates
 from kdl_workloads.dialects.base import SpecError
 from kdl_workloads.dialects.metadata import count, mapping
 from kdl_workloads.framework import Conventions, Framework, RoleSpec
-from kdl_workloads.job import ReplicaSpec, RestartPolicy
+from kdl_workloads.job import Job, ReplicaSpec, RestartPolicy
 
 MAX_LABEL = 63
 _LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
 
-def decode_roles(spec: Mapping[str, Any], framework: Framework, conventions: Conventions) -> dict[str, ReplicaSpec]:
+def decode_roles(spec: Mapping[str, Any], framework: Framework, api_version: str) -> dict[str, ReplicaSpec]:
     """The replica specs by canonical role name, in the order of the kind's roles."""
+    conventions, names = framework.conventions[api_version], _names(framework, api_version)
     path = f"spec.{framework.replica_specs_field}"
     given = mapping(spec, framework.replica_specs_field, "spec")
     if not given:
-        raise SpecError(path, f"is required: name at least one of {_names(framework)}")
+        raise SpecError(path, f"is required: name at least one of {names}")
     by_role: dict[str, tuple[str, Mapping[str, Any]]] = {}
     for key in given:
-        role = framework.role(key)
+        role = framework.role(api_version, key)
         if role is None:
-            raise SpecError(f"{path}.{key}", f"is not a replica type of {framework.kind}: use {_names(framework)}")
+            raise SpecError(f"{path}.{key}", f"is not a replica type of {framework.kind}: use {names}")
         if role.name in by_role:
             raise SpecError(f"{path}.{key}", f"is given twice, also as {by_role[role.name][0]}: keep one of them")
         by_role[role.name] = (key, mapping(given, key, path))
@@ -37,8 +38,8 @@ def decode_roles(spec: Mapping[str, Any], framework: Framework, conventions: Con
     }
 
 
-def _names(framework: Framework) -> str:
-    return ", ".join(role.name for role in framework.roles)
+def _names(framework: Framework, api_version: str) -> str:
+    return ", ".join(role.name for role in framework.roles_in(api_version))
 
 
 def _decode_role(role: RoleSpec, path: str, value: Mapping[str, Any], conventions: Conventions) -> ReplicaSpec:
@@ -64,7 +65,7 @@ def _checked_template(template: Mapping[str, Any], path: str, conventions: Conve
     for position, container in enumerate(containers):
         if not container.get("image"):
             raise SpecError(f"{path}.spec.containers[{position}].image", "is required")
-    if templates.find_container(template, conventions.container) is None:
+    if not conventions.any_container and templates.find_container(template, conventions.container) is None:
         raise SpecError(
             f"{path}.spec.containers", f"needs a container named {conventions.container!r}, the one that trains"
         )
@@ -77,14 +78,15 @@ def _with_failure_message(container: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"terminationMessagePolicy": "FallbackToLogsOnError", **container}
 
 
-def check_names(name: str, roles: Mapping[str, ReplicaSpec]) -> None:
+def check_names(job: Job, framework: Framework) -> None:
     """A pod's name is also its host name and its service's name: a DNS label of at most 63 characters (RFC 1035)."""
+    name = job.name
     if not _LABEL.fullmatch(name):
         raise SpecError(
             "metadata.name",
             f"is {name!r} and must be lower-case letters, digits and '-', begin with a letter and end with no '-'",
         )
-    pods = [f"{name}-{role.lower()}-{max(spec.replicas - 1, 0)}" for role, spec in roles.items()]
+    pods = [framework.child_name(job, role, max(spec.replicas - 1, 0)) for role, spec in job.roles.items()]
     longest = max(pods, key=len, default=name)
     if len(longest) > MAX_LABEL:
         raise SpecError(

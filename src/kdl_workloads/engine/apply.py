@@ -1,7 +1,7 @@
 """Carrying out a plan: the only part of the engine that writes to the API server.
 
 The order is the guarantee. The status comes first, and if it is not stored nothing else is done: a pod is let go only
-after its outcome has been kept. Then services, then pods, then what is to go.
+after its outcome has been kept. Then the kind's own objects, services, pods, and then what is to go.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,6 +20,7 @@ from kdl_workloads.engine.observed import Observed, Workload
 from kdl_workloads.engine.parallel import in_parallel, slow_start
 from kdl_workloads.engine.plan import NORMAL, WARNING, Delete, Note, Plan
 from kdl_workloads.engine.pod import OUTCOME_FINALIZER, Pod
+from kdl_workloads.framework import Extra
 from kdl_workloads.job import Job, JobStatus
 
 Object = Mapping[str, Any]
@@ -68,7 +69,8 @@ class Applier:
             self._stored(obj, observed, plan.status)
         for note in plan.notes:
             self._tell(obj, note)
-        refusal = await self._create(obj, job, SERVICES, plan.create_services)
+        refusal = await self._ensure(obj, job, plan.extras)
+        refusal = refusal or await self._create(obj, job, SERVICES, plan.create_services)
         refusal = refusal or await self._create(obj, job, PODS, plan.create_pods)
         await self.release(plan.release)
         await self._delete(obj, job, PODS, plan.delete_pods)
@@ -99,6 +101,18 @@ class Applier:
         except NotFound as error:
             raise JobGoneError(error.message) from error
         return True
+
+    async def _ensure(self, obj: Object, job: Job, extras: Iterable[Extra]) -> Refusal | None:
+        """Creates what is not there, and brings up to date what is, as far as it may change."""
+        for extra in extras:
+            made = await self._create_one(job, extra.resource, extra.body)
+            if isinstance(made, Refusal):
+                self._tell(obj, Note(WARNING, made.reason, f"Error creating: {made.message}"))
+                return made
+            if not made and not extra.once:
+                key = ObjectKey(job.namespace, str(extra.body["metadata"]["name"]))
+                await self._client.patch(extra.resource, key, Patch(PatchType.MERGE, extra.body))
+        return None
 
     async def _create(self, obj: Object, job: Job, resource: Resource, children: Sequence[Object]) -> Refusal | None:
         done = await slow_start(children, partial(self._create_one, job, resource), _is_accepted)

@@ -37,7 +37,7 @@ def decide(observed: Observed) -> Plan:
 def _run(observed: Observed, status: JobStatus, replicas: Replicas) -> Plan:
     job = observed.job
     states = count(job, status, replicas)
-    status = replace(status, replicas=replica_statuses(job, status, states))
+    status = lifecycle.with_own_fields(observed, replace(status, replicas=replica_statuses(job, status, states)))
     verdict = observed.workload.framework.evaluate(job, states)
     ended = _end(observed, status, verdict, attempts.total(status, replicas))
     if ended is not None:
@@ -72,6 +72,7 @@ def _go_on(observed: Observed, status: JobStatus, replicas: Replicas) -> Plan:
         return replace(plan, requeue_at=_earliest([block.until, *times]))
     return replace(
         plan,
+        extras=tuple(growth.extra_objects(observed)),
         create_services=tuple(growth.missing_services(observed)),
         create_pods=tuple(growth.missing_pods(observed, status, replicas)),
         delete_services=growth.surplus_services(observed),

@@ -1,8 +1,10 @@
 """What a job that goes on still lacks, and what it has too much of."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
+from kdl_workloads.engine.children import owner_reference
 from kdl_workloads.engine.cleanup import delete
 from kdl_workloads.engine.dag import is_ready
 from kdl_workloads.engine.observed import Observed
@@ -10,6 +12,7 @@ from kdl_workloads.engine.plan import Delete
 from kdl_workloads.engine.pods import desired_pod
 from kdl_workloads.engine.replicas import Replicas, is_wanted, places
 from kdl_workloads.engine.services import desired_service
+from kdl_workloads.framework import Extra
 from kdl_workloads.job import JobStatus
 
 
@@ -17,11 +20,29 @@ def missing_pods(observed: Observed, status: JobStatus, replicas: Replicas) -> I
     """One pod for each place that has none, whose replica has not succeeded, and whose role may start. A pod that is
     still going keeps its place."""
     workload, job = observed.workload, observed.job
+    gate = workload.framework.closed_gate(job)
     for role, spec in job.roles.items():
+        if gate is not None and role != gate.of:
+            continue
         succeeded = status.replicas[role].succeeded_indexes
         places = [i for i in range(spec.replicas) if i not in succeeded and (role, i) not in replicas.wanted]
         if places and is_ready(workload, job, role, status, replicas):
             yield from (desired_pod(workload, job, role, index) for index in places)
+
+
+def extra_objects(observed: Observed) -> Iterator[Extra]:
+    """What the kind wants beside pods and services, unless it has been seen to since the spec last changed."""
+    if not observed.extras_done:
+        for extra in observed.workload.framework.objects(observed.job):
+            labels = observed.workload.dialect.job_labels(observed.job)
+            metadata = {
+                **extra.body["metadata"],
+                "namespace": observed.job.namespace,
+                "labels": {**(extra.body["metadata"].get("labels") or {}), **labels},
+                "ownerReferences": [owner_reference(observed.job)],
+            }
+            named = {"apiVersion": extra.resource.api_version, "kind": extra.resource.kind}
+            yield replace(extra, body={**named, **extra.body, "metadata": metadata})
 
 
 def missing_services(observed: Observed) -> Iterator[Mapping[str, Any]]:

@@ -51,12 +51,23 @@ def advance(observed: Observed, status: JobStatus, verdict: Verdict) -> JobStatu
 
 
 def explain(observed: Observed, status: JobStatus) -> JobStatus:
-    """While the API server refuses the job's pods or services, the message of Created says why."""
+    """While the API server refuses the job's pods or services, or roles wait for a sign, the message of Created says
+    what for."""
     text, block = observed.workload.texts.created(observed.job), observed.block
-    message = text.message if block is None else f"{text.message} It waits: {block.message}"
+    gate = observed.workload.framework.closed_gate(observed.job)
+    waits = f"It waits: {block.message}" if block is not None else f"It waits {gate}." if gate is not None else ""
+    message = f"{text.message} {waits}".rstrip()
     return replace(
         status, conditions=explain_condition(status.conditions, ConditionType.CREATED, message, observed.stamp)
     )
+
+
+def with_own_fields(observed: Observed, status: JobStatus) -> JobStatus:
+    """The fields of the status that the kind itself fills."""
+    fields = observed.workload.framework.status_fields(observed.job)
+    if not fields:
+        return status
+    return replace(status, extra={k: v for k, v in {**status.extra, **fields}.items() if v is not None})
 
 
 def succeed(observed: Observed, status: JobStatus) -> JobStatus:

@@ -26,7 +26,7 @@ class Workload:
 
     @property
     def texts(self) -> Texts:
-        return self.dialect.texts
+        return self.dialect.texts_for(self.conventions)
 
     @property
     def resource(self) -> Resource:
@@ -57,7 +57,7 @@ class Block:
 class Observed:
     """``pods`` and ``services`` are those that this very job (its UID) controls. ``nodes`` has the nodes that
     ``lost.suspects`` named. ``problem`` is what is wrong with the spec where it cannot be carried out; the job is then
-    an outline without roles."""
+    an outline without roles. ``extras_done``: the kind's further objects agree with this generation of the job."""
 
     workload: Workload
     job: Job
@@ -67,6 +67,7 @@ class Observed:
     nodes: Mapping[str, NodeState] = field(default_factory=dict)
     problem: str = ""
     block: Block | None = None
+    extras_done: bool = False
 
     @property
     def stamp(self) -> datetime:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from kdl_workloads.engine.pod import Pod
+from kdl_workloads.framework import Extra
 from kdl_workloads.job import JobStatus
 
 NORMAL = "Normal"
@@ -34,11 +35,13 @@ class Delete:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """``status`` is the whole new status, None where nothing changed. It is stored first: everything else happens only
-    after that, so that no pod is let go whose outcome could still be lost. ``release`` are pods from which the outcome
-    finalizer is taken. ``requeue_at``: when to look again without an event. The empty plan costs no request."""
+    after that, so that no pod is let go whose outcome could still be lost. ``extras`` are objects to create, or to
+    bring up to date, before the pods. ``release`` are pods from which the outcome finalizer is taken. ``requeue_at``:
+    when to look again without an event. The empty plan costs no request."""
 
     status: JobStatus | None = None
     notes: tuple[Note, ...] = ()
+    extras: tuple[Extra, ...] = ()
     create_services: tuple[Mapping[str, Any], ...] = ()
     create_pods: tuple[Mapping[str, Any], ...] = ()
     release: tuple[Pod, ...] = ()
@@ -50,4 +53,4 @@ class Plan:
     @property
     def creates_or_deletes(self) -> bool:
         created, deleted = (self.create_services, self.create_pods), (self.delete_pods, self.delete_services)
-        return self.delete_job or any((*created, *deleted))
+        return self.delete_job or any((self.extras, *created, *deleted))

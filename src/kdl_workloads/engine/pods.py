@@ -7,17 +7,16 @@ from kdl_workloads.engine.observed import Workload
 from kdl_workloads.engine.pod import OUTCOME_FINALIZER
 from kdl_workloads.engine.restart import pod_restart_policy
 from kdl_workloads.job import Job
-from kdl_workloads.template import with_env
 
 _METADATA_KEPT = ("annotations", "finalizers", "labels")
 
 
 def desired_pod(workload: Workload, job: Job, role: str, index: int) -> dict[str, Any]:
-    """The template of the role, with the operator's labels over the template's, the variables by which replicas find
-    each other in every container, the restart policy of the role, the owner and the outcome finalizer."""
+    """The template of the role as the kind completes it, with the operator's labels over the template's, the restart
+    policy of the role, the owner and the outcome finalizer."""
     spec = job.roles[role]
     master = workload.framework.is_master(job, role, index)
-    template = with_env(spec.template, workload.framework.cluster_env(job, role, index))
+    template = workload.framework.pod_template(job, role, index)
     metadata = {key: value for key, value in (template.get("metadata") or {}).items() if key in _METADATA_KEPT}
     labels = workload.dialect.labels(job, role, index, master=master)
     return {
@@ -25,7 +24,7 @@ def desired_pod(workload: Workload, job: Job, role: str, index: int) -> dict[str
         "kind": "Pod",
         "metadata": {
             **metadata,
-            "name": job.child_name(role, index),
+            "name": workload.framework.child_name(job, role, index),
             "namespace": job.namespace,
             "labels": {**(metadata.get("labels") or {}), **labels},
             "finalizers": [OUTCOME_FINALIZER, *(metadata.get("finalizers") or ())],

@@ -79,7 +79,8 @@ class _Check:
 
 
 class JobReconciler:
-    """``reconcile`` is what a controller calls. What it keeps in memory may be lost: refusals, and checked specs."""
+    """``reconcile`` is what a controller calls. What it keeps in memory may be lost: refusals, checked specs, and for
+    which generation of a job the kind's own objects were made."""
 
     def __init__(self, workload: Workload, sources: Sources, services: Services) -> None:
         self._workload = workload
@@ -89,6 +90,7 @@ class JobReconciler:
         self._blocks = Blocks(services.clock)
         self._pacing = Pacing(services.clock)
         self._checks: dict[Request, _Check] = {}
+        self._extras: dict[Request, tuple[str, int]] = {}
 
     def delay(self, request: Request) -> float:
         """Seconds for which a change of one of the job's pods or services waits for further ones."""
@@ -166,6 +168,7 @@ class JobReconciler:
             nodes=await node_states(self._services.client, suspects(own, now)),
             problem=problem,
             block=self._blocks.of(job),
+            extras_done=self._extras.get(job.key) == (job.uid, job.generation),
         )
 
     async def _release_orphans(self, request: Request, pods: Sequence[Pod]) -> None:
@@ -204,12 +207,15 @@ class JobReconciler:
     def _remember(self, request: Request, job: Job, plan: Plan) -> None:
         if (plan.status or job.status).finished:
             self._forget(request)
-        elif plan.create_pods or plan.create_services:
+        elif plan.create_pods or plan.create_services or plan.extras:
             self._blocks.clear(request)
+            if plan.extras:
+                self._extras[request] = (job.uid, job.generation)
 
     def _forget(self, request: Request) -> None:
         self._blocks.clear(request)
         self._checks.pop(request, None)
+        self._extras.pop(request, None)
         self._pacing.forget(request)
 
     def _result(self, plan: Plan, wait: float | None = None) -> Result | None:

@@ -76,11 +76,16 @@ def assign(observed: Observed) -> Replicas:
 
 
 def places(job: Job, framework: Framework) -> Callable[[str], Slot | None]:
-    """The inverse of ``Job.child_name``: from the name of a pod or service of the job to the place that it holds, None
-    for a name that no replica has."""
-    roles = {job.child_name(role.name, 0).removesuffix("0"): role.name for role in framework.roles}
+    """The inverse of ``Framework.child_name``: from the name of a pod or service of the job to the place that it holds,
+    None for a name that no replica has."""
+    names = {role.name: framework.child_name(job, role.name, 0) for role in framework.roles}
+    indexed = {role for role, name in names.items() if name != framework.child_name(job, role, 1)}
+    roles = {names[role].removesuffix("0"): role for role in indexed}
+    single: dict[str, Slot] = {name: (role, 0) for role, name in names.items() if role not in indexed}
 
     def place_of(name: str) -> Slot | None:
+        if name in single:
+            return single[name]
         stem, dash, digits = name.rpartition("-")
         role = roles.get(stem + dash)
         if role is None or not (digits.isascii() and digits.isdecimal()):

@@ -23,7 +23,7 @@ def desired_service(workload: Workload, job: Job, role: str, index: int) -> dict
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {
-            "name": job.child_name(role, index),
+            "name": workload.framework.child_name(job, role, index),
             "namespace": job.namespace,
             "labels": workload.dialect.labels(job, role, index, master=master),
             "ownerReferences": [owner_reference(job)],

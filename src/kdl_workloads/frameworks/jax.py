@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from kdl_workloads import template as templates
 from kdl_workloads.api import kubeflow
 from kdl_workloads.framework import (
     KUBEFLOW,
@@ -13,6 +12,7 @@ from kdl_workloads.framework import (
     RoleSpec,
     all_succeeded,
     any_active,
+    env_vars,
 )
 from kdl_workloads.job import Job, RestartPolicy
 
@@ -23,8 +23,6 @@ class JAX(Framework):
     """KubeDL has no such kind."""
 
     kind = "JAXJob"
-    plural = "jaxjobs"
-    singular = "jaxjob"
     replica_specs_field = "jaxReplicaSpecs"
     roles = (RoleSpec(WORKER),)
     conventions: Mapping[str, Conventions] = {
@@ -47,14 +45,12 @@ class JAX(Framework):
         return index == 0
 
     def cluster_env(self, job: Job, role: str, index: int) -> list[EnvVar]:
-        conventions = self.conventions_for(job)
-        template = job.roles[WORKER].template
-        port = templates.port_number(template, conventions.container, conventions.port_name) or conventions.port
-        env = {
-            "PYTHONUNBUFFERED": "1",
-            "COORDINATOR_PORT": str(port),
-            "COORDINATOR_ADDRESS": job.child_name(WORKER, 0),
-            "NUM_PROCESSES": str(job.total_replicas),
-            "PROCESS_ID": str(index),
-        }
-        return [{"name": name, "value": value} for name, value in env.items()]
+        return env_vars(
+            {
+                "PYTHONUNBUFFERED": "1",
+                "COORDINATOR_PORT": str(self.port(job, WORKER)),
+                "COORDINATOR_ADDRESS": job.child_name(WORKER, 0),
+                "NUM_PROCESSES": str(job.total_replicas),
+                "PROCESS_ID": str(index),
+            }
+        )

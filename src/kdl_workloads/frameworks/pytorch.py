@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kdl_workloads import template as templates
 from kdl_workloads.api import kubedl, kubeflow
 from kdl_workloads.framework import (
+    AIMASTER,
+    AIMASTER_GATE,
     KUBEDL,
     KUBEFLOW,
     MASTER,
@@ -19,7 +20,9 @@ from kdl_workloads.framework import (
     all_succeeded,
     any_active,
     any_succeeded,
+    env_vars,
     if_given,
+    replica_range,
 )
 from kdl_workloads.job import Job, RestartPolicy
 
@@ -35,18 +38,28 @@ def _worker_success(job: Job, roles: Roles) -> bool:
     return rule(job, roles)
 
 
+def _kubedl_success(job: Job, roles: Roles) -> bool:
+    """Master and Workers have to, or the AIMaster that drives them."""
+    return all_succeeded(AIMASTER)(job, roles) or all_succeeded(MASTER, WORKER)(job, roles)
+
+
 CONVENTIONS = {
     KUBEDL: Conventions(
         model=kubedl.PyTorchJob,
         container="pytorch",
         port_name=PORT_NAME,
         port=PORT,
-        running=if_given(MASTER, any_active(MASTER), any_active(WORKER)),
-        succeeded=all_succeeded(MASTER, WORKER),
-        restart_policies={MASTER: RestartPolicy.EXIT_CODE, WORKER: RestartPolicy.ON_FAILURE},
+        running=if_given(MASTER, any_active(MASTER, AIMASTER), any_active(WORKER, AIMASTER)),
+        succeeded=_kubedl_success,
+        restart_policies={
+            AIMASTER: RestartPolicy.NEVER,
+            MASTER: RestartPolicy.EXIT_CODE,
+            WORKER: RestartPolicy.ON_FAILURE,
+        },
         port_roles=frozenset({MASTER}),
         services=frozenset({MASTER}),
-        waits_for={WORKER: {MASTER: Phase.RUNNING}},
+        waits_for={MASTER: {AIMASTER: Phase.RUNNING}, WORKER: {MASTER: Phase.RUNNING, AIMASTER: Phase.RUNNING}},
+        gate=AIMASTER_GATE,
         short_names=("ptjob",),
     ),
     KUBEFLOW: Conventions(
@@ -66,10 +79,12 @@ CONVENTIONS = {
 
 class PyTorch(Framework):
     kind = "PyTorchJob"
-    plural = "pytorchjobs"
-    singular = "pytorchjob"
     replica_specs_field = "pytorchReplicaSpecs"
-    roles = (RoleSpec(MASTER, master=True, max_replicas=1), RoleSpec(WORKER))
+    roles = (
+        RoleSpec(AIMASTER, max_replicas=1, only_in=KUBEDL),
+        RoleSpec(MASTER, master=True, max_replicas=1),
+        RoleSpec(WORKER),
+    )
     conventions = CONVENTIONS
 
     def is_master(self, job: Job, role: str, index: int) -> bool:
@@ -80,20 +95,22 @@ class PyTorch(Framework):
 
     def cluster_env(self, job: Job, role: str, index: int) -> list[EnvVar]:
         env = self._kubedl_env(job, role, index) if job.api_version == KUBEDL else self._kubeflow_env(job, role, index)
-        return [{"name": name, "value": value} for name, value in env.items()]
+        return env_vars(env)
 
     def _kubedl_env(self, job: Job, role: str, index: int) -> dict[str, str]:
         master = self.is_master(job, role, index)
         return {
-            "MASTER_PORT": str(self._port(job)),
+            "MASTER_PORT": str(self.port(job, _master_role(job))),
             "MASTER_ADDR": "localhost" if master else job.child_name(_master_role(job), 0),
-            "RANK": str(_rank(job, role, index)),
+            # An AIMaster is no member of the world, and a rank of its own would be another replica's.
+            **({} if role == AIMASTER else {"RANK": str(_rank(job, role, index))}),
             "PYTHONUNBUFFERED": "0",
-            "WORLD_SIZE": str(job.total_replicas),
+            "WORLD_SIZE": str(sum(spec.replicas for name, spec in job.roles.items() if name != AIMASTER)),
         }
 
     def _kubeflow_env(self, job: Job, role: str, index: int) -> dict[str, str]:
-        address, port, rank = job.child_name(_master_role(job), 0), str(self._port(job)), str(_rank(job, role, index))
+        master, rank = _master_role(job), str(_rank(job, role, index))
+        address, port = job.child_name(master, 0), str(self.port(job, master))
         elastic: Mapping[str, Any] = job.options.get("elasticPolicy") or {}
         processes = str(job.options.get("nprocPerNode") or elastic.get("nProcPerNode") or "auto")
         env = {"PYTHONUNBUFFERED": "1"}
@@ -111,15 +128,9 @@ class PyTorch(Framework):
         env["PET_NNODES"] = _nodes(job, elastic)
         return env | _rendezvous(job, elastic, port) if elastic else env
 
-    def _port(self, job: Job) -> int:
-        """Port of the master replica."""
-        conventions = self.conventions_for(job)
-        template = job.roles[_master_role(job)].template
-        return templates.port_number(template, conventions.container, conventions.port_name) or conventions.port
-
 
 def _master_role(job: Job) -> str:
-    return MASTER if MASTER in job.roles else WORKER
+    return next(role for role in (MASTER, WORKER, AIMASTER) if role in job.roles)
 
 
 def _rank(job: Job, role: str, index: int) -> int:
@@ -132,9 +143,7 @@ def _nodes(job: Job, elastic: Mapping[str, Any]) -> str:
     if not elastic:
         return str(job.total_replicas)
     workers = job.roles[WORKER].replicas if WORKER in job.roles else job.total_replicas
-    least, most = elastic.get("minReplicas"), elastic.get("maxReplicas")
-    least, most = (most if least is None else least), (least if most is None else most)
-    return f"{workers if least is None else least}:{workers if most is None else most}"
+    return replica_range(elastic, workers)
 
 
 def _rendezvous(job: Job, elastic: Mapping[str, Any], port: str) -> dict[str, str]:

@@ -4,18 +4,37 @@ Built-in kinds and those of other packages are found in one place. A package add
 ``kdl.workloads`` that names a ``Framework`` class or instance.
 """
 
+import os
 from collections.abc import Collection, Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 
 from kdl_runtime.errors import KdlError
 from kdl_runtime.types import Resource
 from kdl_workloads.framework import Framework
+from kdl_workloads.frameworks.elasticdl import ElasticDL
 from kdl_workloads.frameworks.jax import JAX
+from kdl_workloads.frameworks.mars import Mars
+from kdl_workloads.frameworks.mxnet import MXNet
+from kdl_workloads.frameworks.paddle import Paddle
 from kdl_workloads.frameworks.pytorch import PyTorch
+from kdl_workloads.frameworks.tensorflow import TensorFlow
+from kdl_workloads.frameworks.xdl import XDL
 from kdl_workloads.frameworks.xgboost import XGBoost
 
 ENTRY_POINTS = "kdl.workloads"
-BUILT_IN: tuple[Framework, ...] = (PyTorch(), XGBoost(), JAX())
+CLUSTER_DOMAIN = "CUSTOM_CLUSTER_DOMAIN"
+"""Variable of the operator's own environment with which the host names in TF_CONFIG end, as in KubeDL and Kubeflow."""
+BUILT_IN: tuple[Framework, ...] = (
+    PyTorch(),
+    TensorFlow(os.environ.get(CLUSTER_DOMAIN, "")),
+    XGBoost(),
+    JAX(),
+    Paddle(),
+    MXNet(),
+    XDL(),
+    Mars(),
+    ElasticDL(),
+)
 
 AUTO = "auto"
 ALL = "*"

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from kdl_workloads import template as templates
 from kdl_workloads.api import kubedl, kubeflow
 from kdl_workloads.framework import (
     KUBEDL,
@@ -17,6 +16,7 @@ from kdl_workloads.framework import (
     RoleSpec,
     all_succeeded,
     any_active,
+    env_vars,
 )
 from kdl_workloads.job import Job, RestartPolicy
 
@@ -47,15 +47,13 @@ class XGBoost(Framework):
     ignores the job's own clean-up and deletes it after 100 s. Here the defaults are Kubeflow's: Never, and keep."""
 
     kind = "XGBoostJob"
-    plural = "xgboostjobs"
-    singular = "xgboostjob"
     replica_specs_field = "xgbReplicaSpecs"
     roles = (RoleSpec(MASTER, master=True, max_replicas=1), RoleSpec(WORKER))
     conventions: Mapping[str, Conventions] = {KUBEDL: KUBEDL_CONVENTIONS, KUBEFLOW: KUBEFLOW_CONVENTIONS}
 
     def cluster_env(self, job: Job, role: str, index: int) -> list[EnvVar]:
         env = {
-            "MASTER_PORT": str(self._port(job, MASTER)),
+            "MASTER_PORT": str(self.port(job, MASTER)),
             "MASTER_ADDR": job.child_name(MASTER, 0),
             "WORLD_SIZE": str(job.total_replicas),
             "RANK": str(self._rank(job, role, index)),
@@ -65,7 +63,7 @@ class XGBoost(Framework):
         else:
             env["PYTHONUNBUFFERED"] = "1"
             env |= self._worker_addresses(job)
-        return [{"name": name, "value": value} for name, value in env.items()]
+        return env_vars(env)
 
     def _rank(self, job: Job, role: str, index: int) -> int:
         """KubeDL counts each role from 0, and programs look at the role too; Kubeflow counts on from the Master."""
@@ -79,9 +77,4 @@ class XGBoost(Framework):
         if job.total_replicas <= 1 or workers is None:
             return {}
         names = (job.child_name(WORKER, index) for index in range(workers.replicas))
-        return {"WORKER_PORT": str(self._port(job, WORKER)), "WORKER_ADDRS": ",".join(names)}
-
-    def _port(self, job: Job, role: str) -> int:
-        conventions = self.conventions_for(job)
-        number = templates.port_number(job.roles[role].template, conventions.container, conventions.port_name)
-        return number or conventions.port
+        return {"WORKER_PORT": str(self.port(job, WORKER)), "WORKER_ADDRS": ",".join(names)}

@@ -15,7 +15,7 @@ from kdl_runtime.leader.lease import ElectionOptions
 from kdl_runtime.resources.registry import NAMESPACES, NODES, PODS, SERVICES
 from kdl_runtime.types import Resource
 from kdl_testing.direct import DirectTransport
-from kdl_workloads.framework import KUBEFLOW, Framework
+from kdl_workloads.framework import KUBEFLOW, WORKER, Framework
 from kdl_workloads.frameworks.registry import BUILT_IN
 from kdl_workloads.operator import OperatorOptions, build
 from unit.deploy.manifests import DEPLOY, built, rules
@@ -45,7 +45,11 @@ def job(framework: Framework, version: str, **policy: Any) -> dict[str, Any]:
     """One replica of each role that the kind has to have, in its own name."""
     conventions = framework.conventions[version]
     template = {"spec": {"containers": [{"name": conventions.container, "image": "train:1"}]}}
-    wanted = conventions.required or {framework.roles[0].name}
+    wanted = conventions.required or {WORKER}
+    if "webHost" in conventions.model.model_json_schema()["$defs"][f"{framework.kind}Spec"]["properties"]:
+        # The one option for which the operator makes objects of other kinds.
+        wanted = {*wanted, "WebService"}
+        policy = {**policy, "webHost": "example.org"}
     specs = {role: {"replicas": 1, "template": template} for role in wanted}
     spec = {"runPolicy": policy} if version == KUBEFLOW else policy
     return {
@@ -69,6 +73,11 @@ async def life_of_every_kind(cluster: Cluster, operator: Operator) -> None:
         wanted = job(framework, version, cleanPodPolicy="All", ttlSecondsAfterFinished=10)
         cluster.direct.create(framework.resource(version), wanted)
     await operator.until(lambda: len(cluster.pods()) == len(KINDS))
+    for resource in RESOURCES:
+        for found in cluster.direct.list(resource):
+            if "webHost" in found["spec"]:
+                other = {"spec": {"webHost": "other.example.org"}}
+                cluster.direct.patch(resource, NAMESPACE, found["metadata"]["name"], other)
     cluster.run_all()
     await operator.settle()
     for name in cluster.pods():

@@ -8,12 +8,13 @@ from kdl_runtime.types import Resource
 from kdl_workloads.framework import KUBEDL, KUBEFLOW
 from kdl_workloads.frameworks.registry import BUILT_IN, ENTRY_POINTS, RegistryError, enabled, frameworks
 
-PYTORCH, XGBOOST, JAX = BUILT_IN
+XGBOOST = next(framework for framework in BUILT_IN if framework.kind == "XGBoostJob")
 EVERYTHING = {framework.resource(version) for framework in BUILT_IN for version in framework.conventions}
 TORCH = {("PyTorchJob", KUBEDL), ("PyTorchJob", KUBEFLOW)}
 XGB = {("XGBoostJob", KUBEDL), ("XGBoostJob", KUBEFLOW)}
 JAX_ONLY = {("JAXJob", KUBEFLOW)}
-ALL = TORCH | XGB | JAX_ONLY
+ALL = {(framework.kind, version) for framework in BUILT_IN for version in framework.conventions}
+EVERY_KIND = ",".join(f"-{framework.kind}" for framework in BUILT_IN)
 
 
 def selected(selection: str, served: set[Resource]) -> set[tuple[str, str]]:
@@ -31,12 +32,12 @@ def selected(selection: str, served: set[Resource]) -> set[tuple[str, str]]:
         ("JAXJob", JAX_ONLY),
         ("PyTorchJob,XGBoostJob", TORCH | XGB),
         (" PyTorchJob , XGBoostJob ", TORCH | XGB),
-        ("-PyTorchJob", XGB | JAX_ONLY),
-        ("*,-PyTorchJob", XGB | JAX_ONLY),
-        ("-PyTorchJob,*", XGB | JAX_ONLY),
-        ("auto,-XGBoostJob", TORCH | JAX_ONLY),
+        ("-PyTorchJob", ALL - TORCH),
+        ("*,-PyTorchJob", ALL - TORCH),
+        ("-PyTorchJob,*", ALL - TORCH),
+        ("auto,-XGBoostJob", ALL - XGB),
         ("PyTorchJob,-PyTorchJob", set()),
-        ("-PyTorchJob,-XGBoostJob,-JAXJob", set()),
+        (EVERY_KIND, set()),
     ],
 )
 def test_selection(selection: str, wanted: set[tuple[str, str]]) -> None:
@@ -55,7 +56,7 @@ def test_nothing_is_served() -> None:
 @pytest.mark.parametrize(
     ("selection", "message"),
     [
-        ("TFJobb", "unknown kind 'TFJobb': use auto, *, PyTorchJob, XGBoostJob, JAXJob, or -Kind to leave one out"),
+        ("TFJobb", "unknown kind 'TFJobb': use auto, *, PyTorchJob, TFJob, "),
         ("*,-Cron", "unknown kind 'Cron'"),
         ("PyTorchJob", "the CRD of PyTorchJob is not installed: apply the output of `kdl crds`"),
     ],
