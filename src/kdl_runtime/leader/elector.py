@@ -179,7 +179,8 @@ class LeaderElector:
             await self._clock.sleep(pause)
             return
         try:
-            async with asyncio.timeout(left) as limit:
+            # Never less than what any clock advances by, or a rounded rest would be waited for again and again.
+            async with asyncio.timeout(max(left, 0.001)) as limit:
                 await self._watch(limit)
         except TimeoutError:
             return

@@ -2,67 +2,19 @@
 
 import asyncio
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from kdl_local.apiserver.request import Request, Response
-from kdl_local.apiserver.server import ApiServer
 from kdl_runtime.client.client import Client
 from kdl_runtime.clock import LoopClock
 from kdl_runtime.leader.elector import LeaderElector, LeadershipLostError
-from kdl_runtime.leader.lease import ElectionOptions, LeaseRecord
 from kdl_runtime.resources.registry import LEASES
-from kdl_runtime.types import ObjectKey
 from kdl_testing.direct import DirectTransport
 from kdl_testing.virtual_time import run
-
-KEY = ObjectKey("default", "operator")
-OPTIONS = ElectionOptions(KEY.namespace, KEY.name, "nobody")
-
-
-@dataclass
-class Candidate:
-    elector: LeaderElector
-    transport: DirectTransport
-    elected: asyncio.Event = field(default_factory=asyncio.Event)
-    lost: "asyncio.Future[BaseException]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-
-    def start(self) -> None:
-        self.elector.start(self.elected.set, self.lost.set_result)
-
-
-class Cluster:
-    """An API server, or what stands before it, and candidates for its lease."""
-
-    def __init__(self) -> None:
-        self.clock = LoopClock(datetime(2026, 1, 31, tzinfo=UTC))
-        self.server = ApiServer(self.clock, random.Random(1))
-        self.refuse: Callable[[Request], bool] = lambda _request: False
-        self.requests: list[str] = []
-
-    async def handle(self, request: Request) -> Response:
-        watching = "watch" if request.query.get("watch") else request.method
-        self.requests.append(watching)
-        if self.refuse(request):
-            request = replace(request, path="/forbidden")
-        return await self.server.handle(request)
-
-    def candidate(self, identity: str, options: ElectionOptions = OPTIONS) -> Candidate:
-        transport = DirectTransport(self)
-        named = replace(options, identity=identity)
-        elector = LeaderElector(Client(transport, self.clock), named, self.clock, random.Random(identity))
-        return Candidate(elector, transport)
-
-    async def record(self) -> LeaseRecord:
-        return LeaseRecord.decode(await Client(DirectTransport(self.server), self.clock).get(LEASES, KEY))
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
+from unit.kdl_runtime.leader.candidates import KEY, OPTIONS, Cluster, now
 
 
 def test_one_leads_and_the_other_takes_over_at_once_when_it_is_released() -> None:

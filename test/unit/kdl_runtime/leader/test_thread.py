@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kdl_local.apiserver.server import ApiServer
+from kdl_local.cluster import ClusterOptions, LocalCluster
 from kdl_runtime.client.client import Client
 from kdl_runtime.clock import SystemClock
 from kdl_runtime.errors import KdlError
@@ -18,6 +19,7 @@ from kdl_runtime.leader.elector import LeaderElector, LeadershipLostError
 from kdl_runtime.leader.lease import ElectionOptions
 from kdl_runtime.leader.thread import ElectionThread, elector_of
 from kdl_runtime.transport.config import ClusterConfig, Source
+from kdl_runtime.transport.kubeconfig import load_config
 from kdl_testing.direct import DirectTransport
 
 OPTIONS = ElectionOptions("default", "operator", "me", lease_duration=1.0, renew_deadline=0.6, retry_period=0.1)
@@ -110,6 +112,26 @@ async def test_an_election_that_cannot_begin_is_told(tmp_path: Path) -> None:
     election.start(lambda: None, lost.set_result)
     assert "missing.crt" in str(await asyncio.wait_for(lost, 30))
     await election.stop(release=False)
+
+
+async def test_the_next_leads_within_a_second_of_a_release_over_real_connections() -> None:
+    """With the default times; each candidate has a thread and connections of its own."""
+    async with LocalCluster(ClusterOptions(process_node=False)) as cluster:
+        config = load_config(str(cluster.kubeconfig))
+        elections, elected = [], [asyncio.Event(), asyncio.Event()]
+        for number, event in enumerate(elected):
+            options = ElectionOptions("default", "operator", f"candidate-{number}")
+            elections.append(ElectionThread("operator", elector_of(config, options)))
+            elections[-1].start(event.set, lambda error: pytest.fail(str(error)))
+            if number == 0:
+                await asyncio.wait_for(event.wait(), 30)
+        await asyncio.sleep(1)
+        assert not elected[1].is_set()
+        before = time.monotonic()
+        await elections[0].stop(release=True)
+        await asyncio.wait_for(elected[1].wait(), 30)
+        assert time.monotonic() - before < 1
+        await elections[1].stop(release=True)
 
 
 async def test_stopping_what_has_not_begun_is_harmless() -> None:
