@@ -74,9 +74,12 @@ class EventRecorder:
 
         ``type_`` is Normal or Warning. ``reason`` is one UpperCamelCase word for machines, ``message`` a sentence for
         people. ``action`` is what was tried, by default the reason. ``related`` is another object that took part.
+        ValueError for another type, or no reason; what is too long for the API is cut.
         """
         if type_ not in ("Normal", "Warning"):
             raise ValueError(f"event type {type_!r} must be Normal or Warning")
+        if not reason:
+            raise ValueError(f"an event needs a reason: one UpperCamelCase word for {message!r}")
         reference = object_reference(regarding)
         subject = Subject(type_, reason, action or reason, reference, object_reference(related) if related else ())
         name = event_name(dict(reference).get("name", ""), self._rng.getrandbits(64))

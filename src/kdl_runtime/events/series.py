@@ -16,6 +16,8 @@ from kdl_runtime.codec.times import format_micro_time
 
 COMBINED_PREFIX = "(combined from similar events): "
 MAX_NOTE_BYTES = 1024
+MAX_FIELD_BYTES = 128
+"""Of reason, action and reporting instance (pkg/apis/core/validation/events.go)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +157,12 @@ def event_object(series: Series, controller: str, instance: str) -> dict[str, An
         "metadata": {"name": series.name, "namespace": series.namespace},
         "eventTime": series.first_seen,
         "type": subject.type,
-        "reason": subject.reason,
-        "action": subject.action,
-        "note": truncate(series.note),
+        "reason": truncate(subject.reason, MAX_FIELD_BYTES),
+        "action": truncate(subject.action, MAX_FIELD_BYTES),
+        "note": truncate(series.note, MAX_NOTE_BYTES),
         "regarding": dict(subject.regarding),
         "reportingController": controller,
-        "reportingInstance": instance[:128],
+        "reportingInstance": truncate(instance, MAX_FIELD_BYTES),
     }
     if subject.related:
         event["related"] = dict(subject.related)
@@ -173,7 +175,7 @@ def series_fields(series: Series) -> dict[str, Any]:
     return {"count": series.count, "lastObservedTime": series.last_seen}
 
 
-def truncate(note: str) -> str:
-    """At most the 1024 bytes that the API takes, cut between characters."""
-    data = note.encode()
-    return note if len(data) <= MAX_NOTE_BYTES else data[: MAX_NOTE_BYTES - 3].decode(errors="ignore") + "..."
+def truncate(text: str, limit: int) -> str:
+    """At most so many bytes, cut between characters."""
+    data = text.encode()
+    return text if len(data) <= limit else data[: limit - 3].decode(errors="ignore") + "..."

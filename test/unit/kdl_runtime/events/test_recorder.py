@@ -129,6 +129,26 @@ def test_the_type_is_checked() -> None:
     in_a_world(body)
 
 
+def test_a_reason_is_needed() -> None:
+    async def body(world: World) -> None:
+        with pytest.raises(ValueError, match="an event needs a reason: one UpperCamelCase word for 'note'"):
+            Recording(world).recorder.event(JOB, "Normal", "", "note")
+
+    in_a_world(body)
+
+
+def test_what_is_too_long_is_cut_to_what_the_api_takes() -> None:
+    async def body(world: World) -> None:
+        async with Recording(world) as recording:
+            recording.recorder.event(JOB, "Normal", "R" * 500, "n" * 5000, action="A" * 500)
+            await world.clock.sleep(1)
+            (event,) = await recording.events()
+            assert [len(event[field]) for field in ("reason", "action", "note")] == [128, 128, 1024]
+            assert recording.count("written") == 1
+
+    in_a_world(body)
+
+
 def test_references_and_names() -> None:
     metadata = {"name": "j", "namespace": "default", "uid": "u"}
     as_dict = {"apiVersion": "example.com/v1", "kind": "Job", "metadata": metadata}

@@ -102,7 +102,8 @@ def test_the_event_object() -> None:
 
 
 def test_truncation_keeps_characters_whole() -> None:
-    assert truncate("short") == "short"
-    cut = truncate("ü" * 1000)
+    assert truncate("short", 5) == "short"
+    assert truncate("longer", 5) == "lo..."
+    cut = truncate("ü" * 1000, 1024)
     assert len(cut.encode()) <= 1024
     assert cut.endswith("ü...")
