@@ -8,11 +8,13 @@ from kdl_cli.errors import CliError
 from kdl_cli.operatorflags import ElectionFlags, OperatorFlags
 from kdl_cli.options import Connection
 from kdl_cli.session import Session, connect
+from kdl_runtime.controller.options import ControllerOptions
 from kdl_runtime.leader.lease import ElectionOptions
 from kdl_runtime.leader.thread import ElectionThread, elector_of
 from kdl_runtime.manager import signals
 from kdl_runtime.manager.manager import Manager, ManagerOptions
 from kdl_runtime.observe import logging
+from kdl_runtime.observe.tracing import Tracer
 from kdl_runtime.resources.discovery import served
 from kdl_runtime.serve.address import parse_bind_address
 from kdl_workloads.operator import OperatorOptions, build
@@ -33,13 +35,7 @@ async def operate(flags: OperatorFlags, election: ElectionFlags) -> None:
     async with connect(Connection(flags.kubeconfig, flags.context)) as session:
         manager = Manager(
             session.client,
-            ManagerOptions(
-                metrics_bind_address=flags.metrics_bind_address,
-                health_probe_bind_address=flags.health_probe_bind_address,
-                graceful_shutdown_timeout=flags.graceful_shutdown_timeout,
-                namespaces=flags.namespaces,
-                tune_gc=True,
-            ),
+            manager_options(flags),
             session.clock,
             election=_election(session, election),
         )
@@ -50,6 +46,28 @@ async def operate(flags: OperatorFlags, election: ElectionFlags) -> None:
         )
         build(manager, options, await served(session.client))
         await signals.run(manager)
+
+
+def manager_options(flags: OperatorFlags) -> ManagerOptions:
+    """CliError for traces without OpenTelemetry."""
+    return ManagerOptions(
+        metrics_bind_address=flags.metrics_bind_address,
+        health_probe_bind_address=flags.health_probe_bind_address,
+        graceful_shutdown_timeout=flags.graceful_shutdown_timeout,
+        namespaces=flags.namespaces,
+        tune_gc=True,
+        controllers=ControllerOptions(warmup=flags.warmup, reconcile_timeout=flags.reconcile_timeout),
+        tracer=_tracer() if flags.traces else None,
+        stall_threshold=flags.event_loop_stall_threshold,
+    )
+
+
+def _tracer() -> Tracer:
+    try:
+        from kdl_runtime.observe.opentelemetry import OpenTelemetryTracer
+    except ImportError as error:
+        raise CliError(f"--traces: {error}") from error
+    return OpenTelemetryTracer()
 
 
 def _election(session: Session, flags: ElectionFlags) -> ElectionThread | None:

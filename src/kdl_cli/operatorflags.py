@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class OperatorFlags:
-    """``namespaces`` empty: all of them."""
+    """``namespaces`` empty: all of them. Times in seconds."""
 
     kubeconfig: str | None
     context: str | None
@@ -15,6 +15,10 @@ class OperatorFlags:
     metrics_bind_address: str
     health_probe_bind_address: str
     graceful_shutdown_timeout: float
+    warmup: bool
+    reconcile_timeout: float
+    event_loop_stall_threshold: float
+    traces: bool
     log_format: str
     log_level: str
 

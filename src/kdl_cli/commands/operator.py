@@ -65,6 +65,32 @@ from kdl_cli.options import examples, gathered
     help="How long work in progress may take to end after SIGTERM.",
 )
 @click.option(
+    "--warmup/--no-warmup",
+    default=False,
+    show_default=True,
+    help="Fill the queues already while another operator leads.",
+)
+@click.option(
+    "--reconcile-timeout",
+    type=Duration(),
+    default=0.0,
+    show_default="never",
+    help="How long one look at a job may take before it is broken off and tried again.",
+)
+@click.option(
+    "--event-loop-stall-threshold",
+    type=Duration(),
+    default=1.0,
+    show_default="1s",
+    help="Log the stack of what holds the event loop up for so long; 0 does not look.",
+)
+@click.option(
+    "--traces/--no-traces",
+    default=False,
+    show_default=True,
+    help="Send OpenTelemetry traces, as its OTEL_* variables say. Run it under opentelemetry-instrument.",
+)
+@click.option(
     "--log-format", type=click.Choice(["json", "console"]), default="json", show_default=True, help="Form of the logs."
 )
 @click.option(

@@ -1,0 +1,59 @@
+"""From the flags of ``kdl operator`` to the options of its manager."""
+
+import dataclasses
+import subprocess
+import sys
+from typing import Any
+
+import click
+import pytest
+
+from kdl_cli.commands.operator import command
+from kdl_cli.operating import manager_options
+from kdl_cli.operatorflags import OperatorFlags
+from kdl_runtime.manager.manager import ManagerOptions
+from kdl_runtime.observe.opentelemetry import OpenTelemetryTracer
+
+
+def options_of(*arguments: str) -> ManagerOptions:
+    """What the command would give its manager."""
+    context = command.make_context("operator", list(arguments))
+    names = [field.name for field in dataclasses.fields(OperatorFlags)]
+    return manager_options(OperatorFlags(**{name: context.params[name] for name in names}))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], {"warmup": False, "reconcile_timeout": 0.0, "stall_threshold": 1.0, "timeout": 30.0}),
+        (["--warmup"], {"warmup": True}),
+        (["--reconcile-timeout", "1m30s"], {"reconcile_timeout": 90.0}),
+        (["--event-loop-stall-threshold", "250ms"], {"stall_threshold": 0.25}),
+        (["--graceful-shutdown-timeout", "5s"], {"timeout": 5.0}),
+    ],
+)
+def test_flags_reach_the_manager(arguments: list[str], expected: dict[str, Any]) -> None:
+    options = options_of(*arguments)
+    found = {
+        "warmup": options.controllers.warmup,
+        "reconcile_timeout": options.controllers.reconcile_timeout,
+        "stall_threshold": options.stall_threshold,
+        "timeout": options.graceful_shutdown_timeout,
+    }
+    assert {name: found[name] for name in expected} == expected
+    assert options.tracer is None
+
+
+def test_traces_go_to_opentelemetry() -> None:
+    assert isinstance(options_of("--traces").tracer, OpenTelemetryTracer)
+
+
+def test_traces_without_opentelemetry_name_the_extra() -> None:
+    code = "import sys; sys.modules['opentelemetry'] = None; from kdl_cli.operating import _tracer; _tracer()"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "CliError: --traces: traces need OpenTelemetry: pip install 'kdl[otel]'" in answer.stderr
+
+
+def test_a_negative_time_is_refused() -> None:
+    with pytest.raises(click.BadParameter, match="no duration"):
+        options_of("--reconcile-timeout", "-1s")
