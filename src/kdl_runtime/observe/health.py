@@ -47,10 +47,11 @@ class HealthChecks:
         return self._checks or {"ping": ping}
 
     async def report(self, *, exclude: Collection[str] = (), verbose: bool = False) -> HealthReport:
-        """All checks but the excluded. A failure always lists them, and withholds the reason: the path is public."""
+        """All checks but the excluded, by name. A failure always lists them, and withholds the reason, which is logged:
+        the path is public."""
         lines: list[str] = []
         failed = False
-        for name, check in self._effective.items():
+        for name, check in sorted(self._effective.items()):
             if name in exclude:
                 lines.append(f"[+]{name} excluded: ok")
             elif (error := await _failure(check)) is not None:

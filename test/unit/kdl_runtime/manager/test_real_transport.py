@@ -24,7 +24,7 @@ from kdl_runtime.transport.http import HttpTransport
 from kdl_runtime.transport.kubeconfig import load_config
 from kdl_runtime.types import ObjectKey
 
-EXAMPLE = Path(__file__).parents[4] / "examples" / "operator"
+EXAMPLE = Path(__file__).parents[4] / "examples" / "operators" / "greeting"
 KEY = ObjectKey("default", "world")
 ANY_PORT = ManagerOptions(metrics_bind_address="127.0.0.1:0", health_probe_bind_address="127.0.0.1:0")
 
@@ -107,7 +107,7 @@ async def check(manager: Manager, stranger: Client, greetings: ModuleType) -> No
 
         return look
 
-    greeting = yaml.safe_load((EXAMPLE / "greeting.yaml").read_text())
+    greeting = yaml.safe_load((EXAMPLE / "sample.yaml").read_text())
     greeting["metadata"]["namespace"] = KEY.namespace
     await stranger.create(greetings.GREETINGS, greeting)
     await eventually(shows("Hello, World!"))

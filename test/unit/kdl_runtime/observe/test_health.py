@@ -66,3 +66,11 @@ def test_names_are_unique_path_segments(name: str) -> None:
     made = checks(taken=succeed)
     with pytest.raises(ValueError, match="health check"):
         made.add(name, succeed)
+
+
+async def test_checks_are_listed_by_name() -> None:
+    checks = HealthChecks()
+    for name in ("c", "a", "b"):
+        checks.add(name, lambda: None)
+    report = await checks.report(verbose=True, exclude=["b"])
+    assert report.body == "[+]a ok\n[+]b excluded: ok\n[+]c ok\nhealthz check passed\n"
