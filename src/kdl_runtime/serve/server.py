@@ -7,6 +7,8 @@ from kdl_runtime.serve.certificates import Certificates
 
 SHUTDOWN_SECONDS = 1.0
 """How long open requests may take when the server stops. Keep-alive connections of scrapers never end by themselves."""
+LINGER_SECONDS = 2.0
+"""How long the rest of a body is thrown away that was refused, so that the client gets to read why."""
 
 
 class HttpServer:
@@ -44,7 +46,11 @@ class HttpServer:
         if self._certificates is not None:
             await self._certificates.start()
         runner = web.AppRunner(
-            self._app, handle_signals=False, access_log=None, shutdown_timeout=self._shutdown_seconds
+            self._app,
+            handle_signals=False,
+            access_log=None,
+            shutdown_timeout=self._shutdown_seconds,
+            lingering_time=LINGER_SECONDS,
         )
         try:
             await runner.setup()

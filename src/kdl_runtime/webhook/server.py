@@ -247,9 +247,14 @@ def _json(document: object) -> web.Response:
 class Host(Protocol):
     """What a webhook server takes from a manager."""
 
-    cache: Cache
-    metrics: Metrics
-    clock: Clock
+    @property
+    def cache(self) -> Cache: ...
+
+    @property
+    def metrics(self) -> Metrics: ...
+
+    @property
+    def clock(self) -> Clock: ...
 
     def add_server(self, server: WebhookServer) -> None: ...
 
