@@ -104,17 +104,19 @@ class Cache:
             self._begin(identity, informer)
 
     async def wait_synced(self, timeout: float | None = None) -> None:
-        """Until every watch has its first list. NotSyncedError names those that have not after ``timeout`` seconds."""
+        """Until every required watch has its first list. NotSyncedError names those that have not after ``timeout``
+        seconds."""
         try:
             async with asyncio.timeout(timeout):
                 for informer in self.informers:
-                    await informer.wait_synced()
+                    if informer.spec.required:
+                        await informer.wait_synced()
         except TimeoutError as error:
             raise NotSyncedError(self.unsynced_message(timeout)) from error
 
     def unsynced_message(self, timeout: float | None) -> str:
-        """Which watches have no complete first list, and why."""
-        late = [informer for informer in self.informers if not informer.synced]
+        """Which required watches have no complete first list, and why."""
+        late = [informer for informer in self.informers if informer.spec.required and not informer.synced]
         reasons = ", ".join(f"{informer.spec} ({informer.trouble or 'no answer yet'})" for informer in late)
         return f"after {timeout} s the cache still waits for the first list of: {reasons}"
 

@@ -17,7 +17,7 @@ from kdl_runtime.controller.predicates import resource_version_changed
 from kdl_runtime.errors import Conflict, NotSyncedError, TerminalError
 from kdl_runtime.observe.logging import current_reconciliation
 from kdl_runtime.observe.metrics import Metrics
-from kdl_runtime.resources.registry import CONFIGMAPS, SECRETS
+from kdl_runtime.resources.registry import CONFIGMAPS, CRDS, SECRETS
 from kdl_runtime.types import ObjectKey, Request, Resource, Result
 from kdl_testing.virtual_time import run
 from unit.kdl_runtime.controller.world import World, in_a_world
@@ -282,6 +282,50 @@ def test_a_source_without_a_first_list_ends_the_start_with_its_reason() -> None:
                 await controller.run()
         finally:
             await world.manager.cache.stop()
+
+    in_a_world(body)
+
+
+def test_a_controller_of_a_kind_that_comes_later_begins_when_it_is_served() -> None:
+    """Nothing waits for it: the manager is ready, and other controllers work."""
+    ghost = Resource("example.com", "v1", "Ghost", "ghosts")
+    definition = {
+        "metadata": {"name": "ghosts.example.com"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"plural": "ghosts", "singular": "ghost", "kind": "Ghost", "listKind": "GhostList"},
+            "versions": [
+                {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+            ],
+        },
+    }
+
+    async def body(world: World) -> None:
+        maps = world.manager.cache.declare(WatchSpec(CONFIGMAPS))
+        ghosts = world.manager.cache.declare(WatchSpec(ghost, required=False))
+        done: list[tuple[str, str]] = []
+
+        def noting(name: str) -> Callable[[Request], Awaitable[None]]:
+            async def reconcile(request: Request) -> None:
+                done.append((name, request.name))
+
+            return reconcile
+
+        options = ControllerOptions(cache_sync_timeout=20)
+        late = Controller("late", noting("late"), options).for_(ghosts).owns(maps, owner=ghost)
+        world.manager.add(late)
+        world.manager.add(Controller("maps", noting("maps")).for_(maps))
+        world.manager.add(Controller("reader", noting("reader"), options).for_(maps).reads(ghosts))
+        await world.stranger.create(CONFIGMAPS, {"metadata": {"name": "a", "namespace": "default"}})
+        await world.start()
+        await world.clock.sleep(3600)
+        assert done == [("maps", "a")]
+        assert (await world.manager._readyz.report()).status == 200
+        await world.stranger.create(CRDS, definition)
+        await world.stranger.create(ghost, {"metadata": {"name": "boo", "namespace": "default"}})
+        await world.clock.sleep(120)
+        assert sorted(done[1:]) == [("late", "boo"), ("reader", "a")]
 
     in_a_world(body)
 
