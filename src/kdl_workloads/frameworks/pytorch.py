@@ -85,7 +85,7 @@ class PyTorch(Framework):
         RoleSpec(MASTER, master=True, max_replicas=1),
         RoleSpec(WORKER),
     )
-    conventions = CONVENTIONS
+    conventions: Mapping[str, Conventions] = CONVENTIONS
 
     def is_master(self, job: Job, role: str, index: int) -> bool:
         return (role, index) == (_master_role(job), 0)

@@ -48,10 +48,12 @@ def test_the_files_agree_with_the_code() -> None:
     ("name", "columns"),
     [
         ("pytorchjobs.training.kubedl.io", [STATE, AGE, MODEL, CACHE, LIFETIME, TTL]),
-        ("xgboostjobs.training.kubedl.io", [STATE, AGE, TTL, LIFETIME]),
-        ("jaxjobs.kubeflow.org", [STATE, AGE]),
-        ("pytorchjobs.kubeflow.org", [STATE, AGE]),
-        ("xgboostjobs.kubeflow.org", [STATE, AGE]),
+        ("tfjobs.training.kubedl.io", [STATE, AGE, MODEL, CACHE, LIFETIME, TTL]),
+        *(
+            (f"{plural}.training.kubedl.io", [STATE, AGE, TTL, LIFETIME])
+            for plural in ("elasticdljobs", "marsjobs", "xdljobs", "xgboostjobs")
+        ),
+        *((name, [STATE, AGE]) for name in NAMES if name.endswith(".kubeflow.org")),
     ],
 )
 def test_printer_columns(name: str, columns: list[tuple[str, str, str]]) -> None:
@@ -62,9 +64,16 @@ def test_printer_columns(name: str, columns: list[tuple[str, str, str]]) -> None
 @pytest.mark.parametrize(
     ("name", "scale"),
     [
-        ("pytorchjobs.training.kubedl.io", None),
-        ("xgboostjobs.training.kubedl.io", None),
-        ("xgboostjobs.kubeflow.org", None),
+        *((name, None) for name in NAMES if name.endswith(".kubedl.io")),
+        *((f"{plural}.kubeflow.org", None) for plural in ("mxjobs", "tfjobs", "xgboostjobs")),
+        (
+            "paddlejobs.kubeflow.org",
+            {
+                "specReplicasPath": ".spec.paddleReplicaSpecs.Worker.replicas",
+                "statusReplicasPath": ".status.replicaStatuses.Worker.active",
+                "labelSelectorPath": ".status.replicaStatuses.Worker.selector",
+            },
+        ),
         (
             "jaxjobs.kubeflow.org",
             {
@@ -94,7 +103,14 @@ def test_subresources(name: str, scale: dict[str, str] | None) -> None:
     [
         ("pytorchjobs.training.kubedl.io", "PyTorchJob", "pytorchjob", "v1alpha1"),
         ("xgboostjobs.training.kubedl.io", "XGBoostJob", "xgboostjob", "v1alpha1"),
+        ("elasticdljobs.training.kubedl.io", "ElasticDLJob", "elasticdljob", "v1alpha1"),
+        ("marsjobs.training.kubedl.io", "MarsJob", "marsjob", "v1alpha1"),
+        ("tfjobs.training.kubedl.io", "TFJob", "tfjob", "v1alpha1"),
+        ("xdljobs.training.kubedl.io", "XDLJob", "xdljob", "v1alpha1"),
         ("jaxjobs.kubeflow.org", "JAXJob", "jaxjob", "v1"),
+        ("mxjobs.kubeflow.org", "MXJob", "mxjob", "v1"),
+        ("paddlejobs.kubeflow.org", "PaddleJob", "paddlejob", "v1"),
+        ("tfjobs.kubeflow.org", "TFJob", "tfjob", "v1"),
         ("pytorchjobs.kubeflow.org", "PyTorchJob", "pytorchjob", "v1"),
         ("xgboostjobs.kubeflow.org", "XGBoostJob", "xgboostjob", "v1"),
     ],

@@ -194,3 +194,28 @@ def test_status_without_a_master(decoded: Jobs, api_version: str, worker: RoleSt
 def test_one_worker_ends_an_elastic_job(decoded: Jobs) -> None:
     job = decoded(TORCH, KUBEFLOW, {"Worker": 2}, elasticPolicy={"minReplicas": 1})
     assert TORCH.evaluate(job, {"Worker": RoleState(2, active=1, succeeded_indexes=ONE)}) == SUCCEEDED
+
+
+WITH_AIMASTER = {"AIMaster": 1, **FULL}
+
+
+def test_an_aimaster_comes_first_and_lets_the_others_start(decoded: Jobs) -> None:
+    job = decoded(TORCH, KUBEDL, WITH_AIMASTER)
+    assert TORCH.waits_for(job, "Master") == {"AIMaster": Phase.RUNNING}
+    assert TORCH.waits_for(job, "Worker") == {"AIMaster": Phase.RUNNING, "Master": Phase.RUNNING}
+    assert TORCH.closed_gate(job) is not None
+    assert TORCH.closed_gate(decoded(TORCH, KUBEDL, WITH_AIMASTER, annotations={"aimaster": "ready"})) is None
+    assert TORCH.role(KUBEFLOW, "AIMaster") is None
+
+
+@pytest.mark.parametrize(
+    ("aimaster", "verdict"),
+    [
+        (RoleState(1, active=1), RUNNING),
+        (RoleState(1, succeeded_indexes=ONE), SUCCEEDED),
+        (RoleState(1, failed=1), Verdict(ConditionType.FAILED, "AIMaster", 1)),
+    ],
+)
+def test_an_aimasters_end_is_the_jobs(decoded: Jobs, aimaster: RoleState, verdict: Verdict) -> None:
+    roles = {"AIMaster": aimaster, "Master": RoleState(1), "Worker": RoleState(2)}
+    assert TORCH.evaluate(decoded(TORCH, KUBEDL, WITH_AIMASTER), roles) == verdict

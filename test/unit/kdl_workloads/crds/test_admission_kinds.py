@@ -1,0 +1,96 @@
+"""What the CRDs of single kinds accept and refuse, beyond what holds for all."""
+
+from typing import Any
+
+import pytest
+
+from kdl_workloads.framework import KUBEDL, KUBEFLOW
+from kdl_workloads.frameworks.registry import BUILT_IN
+from unit.kdl_workloads.crds.test_admission import problems
+
+FRAMEWORKS = {framework.kind: framework for framework in BUILT_IN}
+
+
+def job(api_version: str, kind: str, roles: dict[str, int], **spec: Any) -> dict[str, Any]:
+    framework = FRAMEWORKS[kind]
+    container = framework.conventions[api_version].container
+    template = {"spec": {"containers": [{"name": container, "image": "train:1"}]}}
+    specs = {role: {"replicas": replicas, "template": template} for role, replicas in roles.items()}
+    return {
+        "apiVersion": api_version,
+        "kind": kind,
+        "metadata": {"name": "digits", "namespace": "default"},
+        "spec": {framework.replica_specs_field: specs, **spec},
+    }
+
+
+MEMORY = {
+    "plasmaStore": "/p",
+    "lockFreeFileIO": True,
+    "spillDirs": ["/a"],
+    "workerCachePercentage": 120,
+    "workerCacheSize": "1Gi",
+}
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "roles", "spec"),
+    [
+        (KUBEDL, "TFJob", {"aimaster": 1, "PS": 2, "worker": 2, "Evaluator": 1}, {"successPolicy": "AllWorkers"}),
+        (KUBEDL, "TFJob", {"Chief": 1, "Master": 1}, {"cacheBackend": None}),
+        (KUBEFLOW, "TFJob", {"Master": 1, "PS": 1}, {"enableDynamicWorker": True, "successPolicy": ""}),
+        (KUBEDL, "PyTorchJob", {"AIMaster": 1, "Master": 1}, {}),
+        (KUBEDL, "XDLJob", {"PS": 1, "ExtendRole": 1}, {"minFinishWorkNum": 2, "minFinishWorkRate": 100}),
+        (KUBEDL, "MarsJob", {"Scheduler": 1}, {"webHost": "h", "workerMemoryTuningPolicy": MEMORY}),
+        (KUBEDL, "MarsJob", {"Scheduler": 2, "WebService": 1}, {"memoryTuningPolicy": MEMORY}),
+        (KUBEDL, "ElasticDLJob", {"master": 1}, {"cleanPodPolicy": "None"}),
+        (KUBEFLOW, "PaddleJob", {"Master": 3}, {"elasticPolicy": {"minReplicas": 1, "maxReplicas": 2}}),
+        (KUBEFLOW, "MXJob", {"TunerTracker": 1, "TunerServer": 2, "Tuner": 1}, {"jobMode": "MXTune"}),
+        (KUBEFLOW, "MXJob", {"Worker": 1}, {}),
+    ],
+)
+def test_accepted(api_version: str, kind: str, roles: dict[str, int], spec: dict[str, Any]) -> None:
+    assert problems(job(api_version, kind, roles, **spec)) == []
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "roles", "spec", "message"),
+    [
+        (KUBEFLOW, "TFJob", {"Chief": 1, "master": 1}, {}, "has both Chief and Master"),
+        (KUBEFLOW, "TFJob", {"AIMaster": 1}, {}, "use PS, Master, Chief, Worker, Evaluator"),
+        (KUBEDL, "TFJob", {"Chief": 2}, {}, "spec.tfReplicaSpecs.Chief.replicas must be 1"),
+        (KUBEDL, "TFJob", {"Worker": 1}, {"successPolicy": "Some"}, "successPolicy"),
+        (KUBEDL, "TFJob", {"Worker": 1}, {"enableDynamicWorker": True}, 'unknown field "spec.enableDynamicWorker"'),
+        (KUBEFLOW, "PyTorchJob", {"AIMaster": 1}, {}, "use Master, Worker"),
+        (KUBEDL, "XDLJob", {"Worker": 1}, {"minFinishWorkRate": 101}, "minFinishWorkRate"),
+        (KUBEDL, "MarsJob", {"Worker": 1}, {}, "spec.marsReplicaSpecs.Scheduler is required, once"),
+        (KUBEDL, "ElasticDLJob", {"Master": 2}, {}, "spec.elasticdlReplicaSpecs.Master.replicas must be 1"),
+        (KUBEDL, "ElasticDLJob", {"Worker": 1}, {}, "spec.elasticdlReplicaSpecs.Master is required, once"),
+        (
+            KUBEFLOW,
+            "PaddleJob",
+            {"Worker": 1},
+            {"elasticPolicy": {"minReplicas": 3, "maxReplicas": 2}},
+            "must not be above",
+        ),
+        (KUBEFLOW, "MXJob", {"Scheduler": 2}, {}, "spec.mxReplicaSpecs.Scheduler.replicas must be 1"),
+        (KUBEFLOW, "MXJob", {"Worker": 1}, {"jobMode": "Train"}, "jobMode"),
+    ],
+)
+def test_refused(api_version: str, kind: str, roles: dict[str, int], spec: dict[str, Any], message: str) -> None:
+    assert any(message in problem for problem in problems(job(api_version, kind, roles, **spec)))
+
+
+@pytest.mark.parametrize(("length", "accepted"), [(63 - len("elasticdl--master"), True), (47, False)])
+def test_a_name_that_stands_in_the_middle_of_the_pods(length: int, accepted: bool) -> None:
+    obj = job(KUBEDL, "ElasticDLJob", {"Master": 1})
+    obj["metadata"]["name"] = "a" * length
+    assert [problem for problem in problems(obj) if "metadata.name is too long" in problem] == problems(obj)
+    assert (problems(obj) == []) is accepted
+
+
+def test_the_container_of_an_elasticdl_master_has_any_name() -> None:
+    obj = job(KUBEDL, "ElasticDLJob", {"Master": 1})
+    (container,) = obj["spec"]["elasticdlReplicaSpecs"]["Master"]["template"]["spec"]["containers"]
+    container["name"] = "elasticdl-mnist-master"
+    assert problems(obj) == []

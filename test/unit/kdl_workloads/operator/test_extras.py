@@ -1,0 +1,76 @@
+"""Objects beside pods and services, from the job's beginning to its end."""
+
+from typing import Any
+
+import pytest
+
+from kdl_runtime.errors import NotFound
+from kdl_runtime.resources.registry import INGRESSES
+from kdl_workloads.framework import KUBEDL
+from kdl_workloads.frameworks.mars import Mars
+from unit.kdl_workloads.operator.cluster import NAMESPACE, Cluster, on_virtual_time
+
+MARS_JOBS = Mars().resource(KUBEDL)
+
+
+def mars_job(**spec: Any) -> dict[str, Any]:
+    replica = {"template": {"spec": {"containers": [{"name": "mars", "image": "mars:1"}]}}}
+    return {
+        "apiVersion": KUBEDL,
+        "kind": "MarsJob",
+        "metadata": {"name": "job", "namespace": NAMESPACE},
+        "spec": {"marsReplicaSpecs": {"Scheduler": replica, "WebService": replica}, **spec},
+    }
+
+
+def hosts(cluster: Cluster) -> list[str]:
+    return [item["spec"]["rules"][0]["host"] for item in cluster.direct.list(INGRESSES, NAMESPACE)]
+
+
+@on_virtual_time
+async def test_an_ingress_follows_the_spec() -> None:
+    cluster = Cluster(MARS_JOBS)
+    cluster.direct.create(MARS_JOBS, mars_job(webHost="a.example.org"))
+    async with cluster.operator() as operator:
+        await operator.settle()
+        assert hosts(cluster) == ["a.example.org"]
+        address = "a.example.org/mars/default/job-webservice-0"
+        assert cluster.status(MARS_JOBS)["webServiceAddresses"] == [address]
+        (ingress,) = cluster.direct.list(INGRESSES, NAMESPACE)
+        job = cluster.direct.get(MARS_JOBS, NAMESPACE, "job")
+        assert ingress["metadata"]["ownerReferences"][0]["uid"] == job["metadata"]["uid"]
+        cluster.direct.patch(MARS_JOBS, NAMESPACE, "job", {"spec": {"webHost": "b.example.org"}})
+        await operator.settle()
+        assert hosts(cluster) == ["b.example.org"]
+        before = cluster.direct.list(INGRESSES, NAMESPACE)[0]["metadata"]["resourceVersion"]
+        cluster.run_all()
+        await operator.settle()
+    async with cluster.operator() as operator:
+        await operator.settle()
+        assert cluster.direct.list(INGRESSES, NAMESPACE)[0]["metadata"]["resourceVersion"] == before
+        cluster.direct.patch(MARS_JOBS, NAMESPACE, "job", {"spec": {"webHost": None}})
+        await operator.settle()
+        assert "webServiceAddresses" not in cluster.status(MARS_JOBS)
+
+
+@on_virtual_time
+async def test_an_object_of_somebody_else_is_not_touched() -> None:
+    cluster = Cluster(MARS_JOBS)
+    foreign = {
+        "metadata": {"name": "job-webservice-0", "namespace": NAMESPACE},
+        "spec": {"rules": [{"host": "theirs"}]},
+    }
+    cluster.direct.create(INGRESSES, foreign)
+    cluster.direct.create(MARS_JOBS, mars_job(webHost="ours"))
+    async with cluster.operator() as operator:
+        await operator.settle()
+        assert hosts(cluster) == ["theirs"]
+        assert cluster.pods() == {}
+        message = cluster.status(MARS_JOBS)["conditions"][0]["message"]
+        assert "It waits: Ingress job-webservice-0 exists and belongs to no job" in message
+        cluster.direct.delete(INGRESSES, NAMESPACE, "job-webservice-0")
+        await operator.until(lambda: hosts(cluster) == ["ours"], seconds=600)
+        await operator.settle()
+        assert list(cluster.pods()) == ["job-scheduler-0"]
+    with pytest.raises(NotFound):
+        cluster.direct.get(INGRESSES, NAMESPACE, "job-scheduler-0")
