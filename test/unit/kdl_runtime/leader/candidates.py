@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from kdl_local.apiserver.request import Request, Response
 from kdl_local.apiserver.server import ApiServer
@@ -18,6 +18,36 @@ from kdl_testing.direct import DirectTransport
 
 KEY = ObjectKey("default", "operator")
 OPTIONS = ElectionOptions(KEY.namespace, KEY.name, "nobody")
+
+
+START = datetime(2026, 1, 31, tzinfo=UTC)
+
+
+class SkewedClock:
+    """A clock that goes ``rate`` times as fast as the others, and is ``offset`` ahead. It can stand still, with all who
+    sleep by it: what SIGSTOP or a paused machine is for a process."""
+
+    def __init__(self, offset: timedelta = timedelta(), rate: float = 1.0) -> None:
+        self._offset = offset
+        self._rate = rate
+        self._awake = asyncio.Event()
+        self._awake.set()
+
+    def freeze(self) -> None:
+        self._awake.clear()
+
+    def thaw(self) -> None:
+        self._awake.set()
+
+    def now(self) -> datetime:
+        return START + self._offset + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time() * self._rate
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self._rate)
+        await self._awake.wait()
 
 
 @dataclass
@@ -35,7 +65,7 @@ class Cluster:
     """An API server, or what stands before it, and candidates for its lease."""
 
     def __init__(self) -> None:
-        self.clock = LoopClock(datetime(2026, 1, 31, tzinfo=UTC))
+        self.clock = LoopClock(START)
         self.server = ApiServer(self.clock, random.Random(1))
         self.refuse: Callable[[Request], bool] = lambda _request: False
         self.requests: list[str] = []

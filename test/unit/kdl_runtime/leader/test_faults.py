@@ -1,8 +1,7 @@
 """Clocks that differ, an API server that stands still, and processes that stood still and do not know it."""
 
-import asyncio
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -11,36 +10,7 @@ from kdl_runtime.leader.elector import LeadershipLostError
 from kdl_runtime.resources.registry import LEASES
 from kdl_testing.direct import DirectTransport
 from kdl_testing.virtual_time import run
-from unit.kdl_runtime.leader.candidates import KEY, OPTIONS, Candidate, Cluster, now
-
-START = datetime(2026, 1, 31, tzinfo=UTC)
-
-
-class SkewedClock:
-    """A clock that goes ``rate`` times as fast as the others, and is ``offset`` ahead. It can stand still, with all who
-    sleep by it: what SIGSTOP or a paused machine is for a process."""
-
-    def __init__(self, offset: timedelta = timedelta(), rate: float = 1.0) -> None:
-        self._offset = offset
-        self._rate = rate
-        self._awake = asyncio.Event()
-        self._awake.set()
-
-    def freeze(self) -> None:
-        self._awake.clear()
-
-    def thaw(self) -> None:
-        self._awake.set()
-
-    def now(self) -> datetime:
-        return START + self._offset + timedelta(seconds=self.monotonic())
-
-    def monotonic(self) -> float:
-        return asyncio.get_running_loop().time() * self._rate
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds / self._rate)
-        await self._awake.wait()
+from unit.kdl_runtime.leader.candidates import KEY, OPTIONS, Candidate, Cluster, SkewedClock, now
 
 
 def leading(*candidates: Candidate) -> int:

@@ -11,16 +11,17 @@ import pytest
 from kdl_local.apiserver.server import ApiServer
 from kdl_runtime.cache.spec import WatchSpec
 from kdl_runtime.client.client import Client
-from kdl_runtime.clock import LoopClock
+from kdl_runtime.clock import Clock, LoopClock
 from kdl_runtime.controller.controller import Controller
-from kdl_runtime.errors import KdlError
+from kdl_runtime.errors import AlreadyExists, Conflict, KdlError
 from kdl_runtime.leader.elector import LeaderElector, LeadershipLostError
 from kdl_runtime.leader.lease import ElectionOptions
 from kdl_runtime.manager.manager import Manager, ManagerOptions, ShutdownTimeoutError
-from kdl_runtime.resources.registry import CONFIGMAPS, LEASES
+from kdl_runtime.resources.registry import CONFIGMAPS, LEASES, SECRETS
 from kdl_runtime.types import ObjectKey, Request
 from kdl_testing.direct import DirectTransport
 from kdl_testing.virtual_time import run
+from unit.kdl_runtime.leader.candidates import SkewedClock
 
 SILENT = ManagerOptions(metrics_bind_address="0", health_probe_bind_address="0")
 LEASE = ObjectKey("default", "operator")
@@ -151,6 +152,67 @@ def test_a_candidate_that_never_led_stops_without_starting_anything() -> None:
         assert await world.holder() == "first"
         first.manager.stop()
         await running[0]
+
+    run(main())
+
+
+def test_what_a_process_that_stood_still_writes_late_is_refused() -> None:
+    """Stopped in the middle of a reconciliation, it comes back while another leads: nothing is written twice or undone,
+    because updates carry the version that was read, and the names of children follow from their owner's."""
+
+    async def main() -> None:
+        world = World()
+        written: list[str] = []
+        refused: list[str] = []
+
+        def process(name: str, clock: Clock) -> Manager:
+            client = Client(DirectTransport(world.server), clock)
+            options = ElectionOptions(LEASE.namespace, LEASE.name, name)
+            elector = LeaderElector(Client(DirectTransport(world.server), clock), options, clock, random.Random(name))
+            manager = Manager(client, SILENT, clock, random.Random(name), elector)
+            maps = manager.cache.declare(WatchSpec(CONFIGMAPS))
+
+            async def reconcile(request: Request) -> None:
+                obj = maps.object(request)
+                if obj is None or "data" in obj:
+                    return
+                await clock.sleep(1)
+                child = {"metadata": {"namespace": request.namespace, "name": f"{request.name}-child"}}
+                try:
+                    await client.create(SECRETS, child)
+                except AlreadyExists:
+                    refused.append(f"{name} creates")
+                try:
+                    await client.update(CONFIGMAPS, obj | {"data": {"by": name}})
+                except Conflict:
+                    refused.append(f"{name} updates")
+                    raise
+                written.append(name)
+
+            manager.add(Controller("c", reconcile).for_(maps))
+            return manager
+
+        clock = SkewedClock()
+        first, second = process("first", clock), process("second", world.clock)
+        running = [asyncio.create_task(first.start())]
+        await first.wait_started()
+        running.append(asyncio.create_task(second.start()))
+        await second.wait_started()
+        await world.clock.sleep(1)
+        await world.config_map("a")
+        await world.clock.sleep(0.5)
+        clock.freeze()
+        await world.clock.sleep(30)
+        assert written == ["second"]
+        clock.thaw()
+        with pytest.raises(LeadershipLostError, match="held by second"):
+            await running[0]
+        assert refused == ["first creates", "first updates"]
+        assert written == ["second"]
+        assert (await world.client.get(CONFIGMAPS, ObjectKey("default", "a")))["data"] == {"by": "second"}
+        assert len(await world.client.list(SECRETS)) == 1
+        second.stop()
+        await running[1]
 
     run(main())
 

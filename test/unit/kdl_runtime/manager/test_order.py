@@ -77,7 +77,7 @@ class Bench:
         self.election = GivenElection(self.journal)
         self.manager = Manager(
             Client(DirectTransport(self.server), self.clock),
-            ManagerOptions("0", "0", graceful_shutdown_timeout),
+            ManagerOptions("0", "0", graceful_shutdown_timeout=graceful_shutdown_timeout),
             self.clock,
             random.Random(1),
             self.election,
