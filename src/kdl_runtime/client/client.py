@@ -89,11 +89,11 @@ class Client:
         self._sender.metrics = metrics
 
     @property
-    def tracer(self) -> Tracer:
+    def tracer(self) -> Tracer | None:
         return self._sender.tracer
 
     @tracer.setter
-    def tracer(self, tracer: Tracer) -> None:
+    def tracer(self, tracer: Tracer | None) -> None:
         self._sender.tracer = tracer
 
     def on_write(self, listener: WriteListener) -> None:

@@ -1,7 +1,7 @@
 """Sends requests until there is an answer to act on: retries, warnings and the count of requests."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
 import structlog
@@ -9,7 +9,7 @@ import structlog
 from kdl_runtime.client.answers import error_of
 from kdl_runtime.clock import Clock
 from kdl_runtime.errors import TransportError
-from kdl_runtime.observe.tracing import NoTracer, Tracer
+from kdl_runtime.observe.tracing import NO_SPAN, Span, Tracer
 from kdl_runtime.transport.http import HttpRequest, HttpResponse, RequestTimeoutError, StreamResponse, Transport
 from kdl_runtime.transport.retry import MAX_ATTEMPTS, MAX_PAUSE, retry_after, warnings_in
 
@@ -34,7 +34,7 @@ class Sender:
 
     def __init__(self, transport: Transport, clock: Clock, metrics: RequestMetrics | None) -> None:
         self.metrics = metrics
-        self.tracer: Tracer = NoTracer()
+        self.tracer: Tracer | None = None
         self._transport = transport
         self._clock = clock
         # A transport without a network has no host.
@@ -47,10 +47,15 @@ class Sender:
         Sent again is what the server asks to be sent again (Retry-After with 429 or 5xx), whatever the method: it has
         not been acted on. A broken connection leaves that open, so that only a GET is then sent again.
         """
-        with self.tracer.request(request.method, request.path, {"server.address": self._host}) as span:
+        with self._span(request) as span:
             response = await self._exchange(request)
             span.set({"http.response.status_code": response.status})
             return response
+
+    def _span(self, request: HttpRequest) -> AbstractContextManager[Span]:
+        if self.tracer is None:
+            return NO_SPAN
+        return self.tracer.request(request.method, request.path, {"server.address": self._host})
 
     async def _exchange(self, request: HttpRequest) -> HttpResponse:
         pauses = breaks = 0

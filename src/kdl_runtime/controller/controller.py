@@ -4,7 +4,8 @@ import asyncio
 import random
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Self
 
 import structlog
@@ -18,7 +19,7 @@ from kdl_runtime.controller.predicates import Predicate
 from kdl_runtime.errors import ApiError, NotSyncedError, TerminalError, TransportError
 from kdl_runtime.observe.logging import Reconciliation, reconciliation
 from kdl_runtime.observe.metrics import ControllerMetrics, Metrics
-from kdl_runtime.observe.tracing import Attributes, NoTracer, Tracer
+from kdl_runtime.observe.tracing import NO_SPAN, Span, Tracer
 from kdl_runtime.queue.priority import PriorityQueue
 from kdl_runtime.queue.schedule import Item
 from kdl_runtime.types import Request, Resource, Result
@@ -47,7 +48,7 @@ class ControllerEnvironment:
     rng: random.Random
     metrics: Metrics
     defaults: tuple[ControllerOptions, ...] = ()
-    tracer: Tracer = field(default_factory=NoTracer)
+    tracer: Tracer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Controller:
         self._queue: PriorityQueue[Request] | None = None
         self._metrics: ControllerMetrics | None = None
         self._rng = random.Random()
-        self._tracer: Tracer = NoTracer()
+        self._tracer: Tracer | None = None
         self._listening = False
         self._syncs: set[asyncio.Timeout] = set()
 
@@ -239,7 +240,7 @@ class Controller:
         started = clock.monotonic()
         metrics.active_workers.inc()
         try:
-            with reconciliation(work), self._tracer.reconciliation(self.name, _described(work, item)) as span:
+            with reconciliation(work), _span(self._tracer, work, item) as span:
                 result = await self._call(item.key, metrics)
                 if isinstance(result, BaseException):
                     span.fail(result)
@@ -303,9 +304,10 @@ class Controller:
             log.error("reconciliation failed", failures=failures, exc_info=error)
 
 
-def _described(work: Reconciliation, item: Item[Request]) -> Attributes:
-    """A reconciliation, for its span."""
-    return {
+def _span(tracer: Tracer | None, work: Reconciliation, item: Item[Request]) -> AbstractContextManager[Span]:
+    if tracer is None:
+        return NO_SPAN
+    attributes: dict[str, str | int | float | bool] = {
         "kdl_runtime.controller": work.controller,
         "k8s.namespace.name": item.key.namespace,
         "kdl_runtime.object.name": item.key.name,
@@ -313,3 +315,4 @@ def _described(work: Reconciliation, item: Item[Request]) -> Attributes:
         "kdl_runtime.queue.priority": item.priority,
         "kdl_runtime.queue.seconds": item.waited,
     }
+    return tracer.reconciliation(work.controller, attributes)

@@ -40,7 +40,7 @@ class Tracer(Protocol):
 
 
 class NoSpan:
-    """A span that nobody records, and a block of its own."""
+    """A span that nobody records; what is used where there is no tracer."""
 
     def set(self, attributes: Attributes) -> None: ...
 
@@ -54,17 +54,7 @@ class NoSpan:
     ) -> None: ...
 
 
-_NOTHING = NoSpan()
-
-
-class NoTracer:
-    """Records nothing, at the price of a function call."""
-
-    def reconciliation(self, controller: str, attributes: Attributes) -> NoSpan:
-        return _NOTHING
-
-    def request(self, method: str, path: str, attributes: Attributes) -> NoSpan:
-        return _NOTHING
+NO_SPAN = NoSpan()
 
 
 def path_template(path: str) -> str:
