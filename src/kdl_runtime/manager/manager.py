@@ -28,7 +28,7 @@ from kdl_runtime.observe.health import Check, HealthChecks
 from kdl_runtime.observe.metrics import Metrics
 from kdl_runtime.observe.tracing import Tracer
 from kdl_runtime.serve.address import Address, parse_bind_address
-from kdl_runtime.serve.exposition import metrics_app
+from kdl_runtime.serve.metrics_server import MetricsSecurity, metrics_server
 from kdl_runtime.serve.probes import probe_app
 from kdl_runtime.serve.server import HttpServer
 from kdl_runtime.types import Resource
@@ -61,6 +61,7 @@ class Election(Protocol):
 class ManagerOptions:
     """Addresses are ``host:port`` or ``:port``; "0" means that nothing listens. Times in seconds.
 
+    ``metrics_security``: serve metrics over TLS to whom the API server allows it; None is plain text for everybody.
     ``graceful_shutdown_timeout``: for everything together; 0 cancels at once, a negative number waits without limit.
     ``namespaces``: of watches that name none; empty is all. ``cache_sync_timeout``: for the
     first lists at the start. ``tune_gc``: set the garbage collector up for a large cache, which concerns the whole
@@ -73,6 +74,7 @@ class ManagerOptions:
 
     metrics_bind_address: str = ":8080"
     health_probe_bind_address: str = ":8081"
+    metrics_security: MetricsSecurity | None = None
     graceful_shutdown_timeout: float = 30.0
     namespaces: tuple[str, ...] = ()
     cache_sync_timeout: float = 120.0
@@ -134,7 +136,11 @@ class Manager:
             self._leads = self.metrics.leader_status.labels(election.name)
             election.on_slow_path = self.metrics.leader_slow_path.labels(election.name).inc
         self._controllers: dict[str, Controller] = {}
-        self._metrics_server = HttpServer(metrics_app(self.metrics), metrics_address) if metrics_address else None
+        self._metrics_server = (
+            metrics_server(self.metrics, metrics_address, self.options.metrics_security, client, self.clock)
+            if metrics_address
+            else None
+        )
         probes = {"/healthz": self._healthz, "/readyz": self._readyz}
         self._probe_server = HttpServer(probe_app(probes), probe_address) if probe_address else None
         self._servers = ServerGroup("servers")
