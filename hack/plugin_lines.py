@@ -41,10 +41,14 @@ def code_lines(source: str) -> int:
 
 def _not_counted(module: ast.Module) -> Iterator[ast.stmt]:
     for node in ast.walk(module):
-        if isinstance(node, ast.Import | ast.ImportFrom):
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Expr) and _says_nothing(node):
             yield node
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            yield node
+
+
+def _says_nothing(node: ast.stmt) -> bool:
+    if not isinstance(node, ast.Expr):
+        return True
+    return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def plugins() -> dict[str, int]:
