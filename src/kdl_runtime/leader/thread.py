@@ -63,6 +63,11 @@ class ElectionThread:
         self._release = False
         self._thread: threading.Thread | None = None
 
+    @property
+    def options(self) -> ElectionOptions | None:
+        """Those of the elector; None until there is one."""
+        return self._elector.options if self._elector is not None else None
+
     def start(self, on_elected: Callable[[], None], on_lost: Callable[[BaseException], None]) -> None:
         home = asyncio.get_running_loop()
 

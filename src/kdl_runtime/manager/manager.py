@@ -20,6 +20,7 @@ from kdl_runtime.controller.options import ControllerOptions, check_concurrency
 from kdl_runtime.controller.typed import TypedController
 from kdl_runtime.errors import KdlError
 from kdl_runtime.events.recorder import EventRecorder
+from kdl_runtime.leader.lease import ElectionOptions
 from kdl_runtime.manager.groups import FunctionRunnable, Runnable, RunnableGroup, Server, ServerGroup, Warmable, WarmUp
 from kdl_runtime.manager.looplag import LoopLag
 from kdl_runtime.manager.memory import collector_paused
@@ -27,6 +28,7 @@ from kdl_runtime.manager.stalls import StallWatch
 from kdl_runtime.observe.health import Check, HealthChecks
 from kdl_runtime.observe.metrics import Metrics
 from kdl_runtime.observe.tracing import Tracer
+from kdl_runtime.resources.registry import LEASES
 from kdl_runtime.serve.address import Address, parse_bind_address
 from kdl_runtime.serve.metrics_server import MetricsSecurity, metrics_server
 from kdl_runtime.serve.probes import probe_app
@@ -49,6 +51,11 @@ class Election(Protocol):
     name: str
     on_slow_path: Callable[[], None]
     """Called when a renewal takes more than the usual one request; set before ``start``."""
+
+    @property
+    def options(self) -> ElectionOptions | None:
+        """The lease, and who we are; None until that is known."""
+        ...
 
     def start(self, on_elected: Callable[[], None], on_lost: Callable[[BaseException], None]) -> None: ...
 
@@ -282,8 +289,17 @@ class Manager:
             if self._stop.is_set():
                 return
             self._leads.set(1)
+            self._tell_leadership("became leader")
             self._leaders.start(self._fail)
         await self._stop.wait()
+
+    def _tell_leadership(self, what: str) -> None:
+        """As an event of the lease, under the reason that other controllers use."""
+        options = self._election.options if self._election is not None else None
+        if options is not None:
+            metadata = {"namespace": options.namespace, "name": options.name}
+            lease = {"apiVersion": LEASES.api_version, "kind": LEASES.kind, "metadata": metadata}
+            self.events.event(lease, "Normal", "LeaderElection", f"{options.identity} {what}")
 
     async def _wait_elected(self) -> None:
         await self._elected.wait()
@@ -325,6 +341,8 @@ class Manager:
                 await server.stop()
         if self._election is not None:
             # Another may lead only after all that this process does as a leader has ended.
+            if self._leaders.started and not self._leadership_lost:
+                self._tell_leadership("stopped leading")
             await self._election.stop(release=not late)
         if self._background.started:
             await self.events.flush(left())

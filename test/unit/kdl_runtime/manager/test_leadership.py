@@ -17,7 +17,7 @@ from kdl_runtime.errors import AlreadyExists, Conflict, KdlError
 from kdl_runtime.leader.elector import LeaderElector, LeadershipLostError
 from kdl_runtime.leader.lease import ElectionOptions
 from kdl_runtime.manager.manager import Manager, ManagerOptions, ShutdownTimeoutError
-from kdl_runtime.resources.registry import CONFIGMAPS, LEASES, SECRETS
+from kdl_runtime.resources.registry import CONFIGMAPS, EVENTS, LEASES, SECRETS
 from kdl_runtime.types import ObjectKey, Request
 from kdl_testing.direct import DirectTransport
 from kdl_testing.virtual_time import run
@@ -101,6 +101,13 @@ def test_the_second_is_ready_and_works_as_soon_as_the_first_has_ended() -> None:
         second.manager.stop()
         await running[1]
         assert await world.holder() == ""
+        told = [(event["regarding"]["name"], event["note"]) for event in await world.client.list(EVENTS)]
+        assert sorted(told) == [
+            ("operator", "first became leader"),
+            ("operator", "first stopped leading"),
+            ("operator", "second became leader"),
+            ("operator", "second stopped leading"),
+        ]
 
     run(main())
 
@@ -220,6 +227,7 @@ def test_what_a_process_that_stood_still_writes_late_is_refused() -> None:
 def test_health_asks_the_election() -> None:
     class Expired:
         name = "operator"
+        options = None
         on_slow_path: Callable[[], None]
 
         def start(self, on_elected: Callable[[], None], on_lost: Callable[[BaseException], None]) -> None: ...

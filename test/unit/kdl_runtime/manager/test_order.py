@@ -24,6 +24,7 @@ class GivenElection:
     """An election that is decided by the test."""
 
     name = "operator"
+    options = None
     on_slow_path: Callable[[], None]
 
     def __init__(self, journal: list[str]) -> None:
