@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kdl_testing.envtest.options import API, CONTROLLERS, FAKE_CLUSTER, ControlPlaneOptions
     from kdl_testing.envtest.process import Process, ProcessError, Program
     from kdl_testing.envtest.users import ServiceAccount
+    from kdl_testing.envtest.webhooks import WebhookEndpoint
 
 _MODULES = {
     "API": "options",
@@ -38,6 +39,7 @@ _MODULES = {
     "ProcessError": "process",
     "Program": "process",
     "ServiceAccount": "users",
+    "WebhookEndpoint": "webhooks",
     "running": "existing",
 }
 
@@ -56,6 +58,7 @@ __all__ = [
     "ProcessError",
     "Program",
     "ServiceAccount",
+    "WebhookEndpoint",
     "running",
 ]
 

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 from kdl_runtime.client.client import Client
 from kdl_runtime.transport.config import ClusterConfig
 from kdl_testing.envtest import crds as definitions
-from kdl_testing.envtest import fake_nodes, users
+from kdl_testing.envtest import fake_nodes, users, webhooks
 from kdl_testing.envtest.calls import call
 
 T = TypeVar("T")
@@ -59,10 +59,26 @@ class Cluster(ABC):
         config = self.call(lambda client: users.with_token(client, self.config, account))
         return users.write(self.new_kubeconfig_path(f"{account.namespace}.{account.name}"), config)
 
-    def install_crds(self, crds: Sequence[Path | Mapping[str, Any]]) -> None:
-        """Installs CRDs from files, directories or objects, and waits until they are served. CrdError."""
+    def install_crds(
+        self, crds: Sequence[Path | Mapping[str, Any]], conversion: webhooks.WebhookEndpoint | None = None
+    ) -> None:
+        """Installs CRDs from files, directories or objects, and waits until they are served. CrdError.
+
+        ``conversion``: what is called for those whose versions a webhook converts; it has to answer already if there
+        are objects.
+        """
         loaded = definitions.load(crds)
+        if conversion is not None:
+            loaded = [webhooks.redirected(item, conversion) for item in loaded]
         self.call(lambda client: definitions.install(client, loaded))
+
+    def install_webhooks(
+        self, configurations: Sequence[Path | Mapping[str, Any]], endpoint: webhooks.WebhookEndpoint
+    ) -> None:
+        """Installs the webhook configurations in files, directories or objects such that they call the endpoint. The
+        API server follows within moments. ManifestError, ApiError."""
+        loaded = webhooks.load(configurations)
+        self.call(lambda client: webhooks.install(client, loaded, endpoint))
 
     def create_fake_nodes(self, nodes: fake_nodes.FakeNodes | int = 1) -> list[str]:
         """Makes nodes that kwok plays, so many or as described, and waits until they are Ready. Their names, fake-0 and

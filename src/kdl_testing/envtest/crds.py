@@ -3,20 +3,17 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from kdl_runtime.client.client import Client
-from kdl_runtime.codec import yaml
 from kdl_runtime.codec.json import DecodeError, decode
 from kdl_runtime.errors import AlreadyExists, ApiError, Conflict, KdlError, NotFound
 from kdl_runtime.resources.registry import CRDS
 from kdl_runtime.types import ObjectKey
-
-Object = Mapping[str, Any]
+from kdl_testing.envtest import manifests
+from kdl_testing.envtest.manifests import ManifestError, Object
 
 ESTABLISH_SECONDS = 30.0
 _POLL_SECONDS = 0.05
-_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 class CrdError(KdlError):
@@ -31,29 +28,13 @@ def load(sources: Iterable[Path | Object]) -> list[Object]:
     found: list[Object] = []
     for source in sources:
         if isinstance(source, Path):
-            definitions = [document for file in _files(source) for document in _definitions(file)]
-            if not definitions:
-                raise CrdError(f"there is no CustomResourceDefinition in {source}")
-            found += definitions
+            try:
+                found += manifests.read(source, (CRDS.kind,))
+            except ManifestError as error:
+                raise CrdError(str(error)) from error
         else:
             found.append(source)
     return found
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES)
-    return [path]
-
-
-def _definitions(file: Path) -> list[Object]:
-    try:
-        documents = yaml.decode_all(file.read_bytes())
-    except OSError as error:
-        raise CrdError(f"cannot read {file}: {error.strerror or error}") from error
-    except yaml.DecodeError as error:
-        raise CrdError(f"{file} is no YAML: {' '.join(str(error).split())}") from error
-    return [item for item in documents if isinstance(item, Mapping) and item.get("kind") == CRDS.kind]
 
 
 async def install(client: Client, definitions: Sequence[Object], timeout: float = ESTABLISH_SECONDS) -> None:
