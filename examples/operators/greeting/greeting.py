@@ -17,8 +17,9 @@ def build(manager: Manager) -> None:
     texts = manager.cache.declare(WatchSpec(CONFIGMAPS, label_selector="app=greeting"))
 
     async def reconcile(key: Request) -> None:
-        if (greeting := greetings.object(key)) is None:
-            return  # Deleted: garbage collection takes the ConfigMap.
+        greeting = greetings.object(key)
+        if greeting is None or "deletionTimestamp" in greeting["metadata"]:
+            return  # Garbage collection takes the ConfigMap.
         wanted = {"metadata": {"namespace": key.namespace, "name": key.name, "labels": {"app": "greeting"}}}
         wanted["data"] = {"text": f"Hello, {greeting['spec']['name']}!"}
         set_controller_reference(greeting, GREETINGS, wanted)
