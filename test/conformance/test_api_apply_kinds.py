@@ -41,6 +41,20 @@ async def test_a_default_comes_back(apply: Applier) -> None:
     assert (await apply.ok("a", spec(mode="fast")))["spec"] == {"mode": "fast", "size": 3}
 
 
+async def test_a_null_is_applied_as_a_value(apply: Applier) -> None:
+    found = await apply.ok("a", spec(size=None, note=None))
+    assert found["spec"] == {"size": 3, "note": None}
+    answer = await apply("a", spec(mode=None))
+    assert (answer.code, ("spec.mode", "FieldValueTypeInvalid") in answer.causes) == (422, True)
+
+
+async def test_a_list_of_which_nothing_is_left_is_null(apply: Applier) -> None:
+    await apply.ok("a", spec(parts=[{"key": "x"}]))
+    await apply.api.ok("PATCH", apply.path, spec(parts=[{"key": "x", "weight": 2}]), content_type=MERGE)
+    answer = await apply("a", spec(size=2))
+    assert (answer.code, ("spec.parts", "FieldValueTypeInvalid") in answer.causes) == (422, True)
+
+
 async def test_an_element_of_a_keyed_list_is_merged(apply: Applier) -> None:
     await apply.ok("a", spec(parts=[{"key": "x", "weight": 2}, {"key": "y"}]))
     found = await apply.ok("b", spec(parts=[{"key": "y", "weight": 1}, {"key": "z"}]))

@@ -29,6 +29,11 @@ async def test_null_gives_way_to_a_default(widgets: Widgets) -> None:
     assert made["spec"] == {"size": 3, "note": None}
 
 
+async def test_null_in_a_map_is_dropped(widgets: Widgets) -> None:
+    made = await widgets.create("a", quotas={"x": None, "y": {"limit": 1, "unit": None}}, free={"z": None})
+    assert made["spec"] == {"size": 3, "quotas": {"y": {"limit": 1, "unit": "byte"}}, "free": {"z": None}}
+
+
 async def test_unknown_fields_are_dropped(widgets: Widgets) -> None:
     obj = widgets.new("a", extra=1, free={"any": {"thing": [1]}}, parts=[{"key": "k", "extra": 2}]) | {"more": 3}
     made = await widgets.api.ok("POST", widgets.path(), obj)

@@ -62,6 +62,13 @@ async def test_a_new_event_in_the_core_api(api: Api) -> None:
     assert found["eventTime"] == "2026-01-01T00:00:00.123456Z"
 
 
+async def test_a_write_in_one_api_forgets_the_owners_in_the_other(api: Api) -> None:
+    await api.create("events", new_event(api, "b"), group_version=NEW)
+    path, change = api.path("events", "b"), {"metadata": {"labels": {"l": "1"}}}
+    found = await api.ok("PATCH", path, change, content_type=MERGE)
+    assert [owner["apiVersion"] for owner in found["metadata"]["managedFields"]] == ["v1"]
+
+
 async def test_both_lists_show_both(api: Api) -> None:
     await api.create("events", core_event(api, "a"))
     await api.create("events", new_event(api, "b"), group_version=NEW)

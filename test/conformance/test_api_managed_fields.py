@@ -97,6 +97,13 @@ async def test_an_update_without_a_change_owns_nothing(api: Api) -> None:
     assert await api.ok("PUT", api.path("configmaps", "a"), config_map("a", x="1"), fieldManager="u") == made
 
 
+async def test_the_time_of_a_change_alone_is_no_change(api: Api) -> None:
+    made = await api.create("configmaps", config_map("a", x="1"))
+    (owner,) = made["metadata"]["managedFields"]
+    sent = with_meta(made, managedFields=[owner | {"time": "2020-01-01T00:00:00Z"}])
+    assert await api.ok("PUT", api.path("configmaps", "a"), sent) == made
+
+
 async def test_updates_of_one_manager_are_one_entry(api: Api) -> None:
     await api.create("configmaps", config_map("a", x="1"), fieldManager="p")
     path = api.path("configmaps", "a")

@@ -197,12 +197,45 @@ async def test_a_priority_class_that_is_not_there(api: Api) -> None:
         ({"spec": {"terminationGracePeriodSeconds": 5}}, 422),
         ({"spec": {"schedulerName": "other"}}, 422),
         ({"spec": {"hostname": "other"}}, 422),
+        ({"spec": {"containers": [{"name": "main", "image": "kdl/python", "livenessProbe": {}}]}}, 422),
     ],
 )
 async def test_what_may_change(api: Api, change: Object, code: int) -> None:
     await api.create("pods", pending_pod("a"))
     answer = await api("PATCH", api.path("pods", "a"), change, content_type=MERGE)
     assert answer.code == code, answer.object
+
+
+async def test_gates_are_not_added(api: Api) -> None:
+    await api.create("pods", pending_pod("a"))
+    change = {"spec": {"schedulingGates": [{"name": "example.com/gate"}]}}
+    answer = await api.refused(422, "Invalid", "PATCH", api.path("pods", "a"), change, content_type=MERGE)
+    assert answer.causes == [("spec.schedulingGates[0].name", "FieldValueForbidden")]
+
+
+@pytest.mark.parametrize(
+    ("container", "causes"),
+    [
+        ({"livenessProbe": {}}, [("livenessProbe", "FieldValueRequired")]),
+        ({"lifecycle": {"preStop": {"exec": {}}}}, [("lifecycle.preStop.exec.command", "FieldValueRequired")]),
+        (
+            {"startupProbe": {"httpGet": {"port": 0}, "failureThreshold": -1}},
+            [
+                ("startupProbe.failureThreshold", "FieldValueInvalid"),
+                ("startupProbe.httpGet.port", "FieldValueInvalid"),
+            ],
+        ),
+        (
+            {"readinessProbe": {"tcpSocket": {"port": "8080"}, "grpc": {"port": 1}}},
+            [("readinessProbe.grpc", "FieldValueForbidden"), ("readinessProbe.tcpSocket.port", "FieldValueInvalid")],
+        ),
+    ],
+)
+async def test_probes_and_hooks_are_checked(api: Api, container: Object, causes: list[tuple[str, str]]) -> None:
+    pod = pending_pod("a")
+    pod["spec"]["containers"][0] |= container
+    answer = await api.refused(422, "Invalid", "POST", api.path("pods"), pod)
+    assert answer.causes == [(f"spec.containers[0].{field}", reason) for field, reason in causes]
 
 
 async def test_an_image_may_change(api: Api) -> None:

@@ -127,6 +127,8 @@ def _grouped_types() -> list[ResourceType]:
             "pdb",
             subresources=_STATUS,
             has_generation=True,
+            name_errors=path_segment,
+            unconditional_update=False,
         ),
         _grouped("networking.k8s.io/v1", "Ingress", "ingresses", "ing", subresources=_STATUS, has_generation=True),
         _grouped(

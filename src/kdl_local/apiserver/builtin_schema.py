@@ -52,7 +52,7 @@ class BuiltinSchema:
         prune_fields(obj, node, unknown)
         return unknown
 
-    def default(self, obj: Object) -> None:
+    def default(self, obj: Object, *, keep_nulls: bool = False) -> None:
         self.defaults(obj)
 
     def validate(self, obj: Object, old: Object | None, *, blocked: bool = False) -> list[FieldError]:

@@ -223,9 +223,8 @@ def list_check(schema: Mapping[str, Any]) -> Check | None:
     unique = _unique(identity)
 
     def check(value: Any, path: Path, errors: list[FieldError]) -> None:
-        strange = (
-            [index for index, item in enumerate(value) if not isinstance(item, dict)] if isinstance(value, list) else []
-        )
+        items = value if isinstance(value, list) else []
+        strange = [index for index, item in enumerate(items) if not isinstance(item, dict | None)]
         for index in strange:
             why = "must be an object for an array of list-type map"
             errors.append(FieldError.invalid(formatted((path, f"[{index}]")), value[index], why))

@@ -5,6 +5,7 @@ import binascii
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from kdl_local.apiserver.defaults import default_string
 from kdl_local.apiserver.fields import FieldError
 from kdl_local.apiserver.names import config_key, qualified_name
 from kdl_local.apiserver.types import Object
@@ -31,7 +32,7 @@ def default_namespace(namespace: Object) -> None:
 
 def default_secret(secret: Object) -> None:
     """``stringData`` is written into ``data``; it is never stored."""
-    secret.setdefault("type", "Opaque")
+    default_string(secret, "type", "Opaque")
     plain = secret.pop("stringData", None)
     if plain:
         encoded = {name: base64.b64encode(value.encode()).decode() for name, value in plain.items()}
@@ -89,7 +90,7 @@ def _immutable_errors(obj: Object, old: Object | None, fields: tuple[str, ...]) 
 def default_endpoints(endpoints: Object) -> None:
     for subset in endpoints.get("subsets") or ():
         for port in subset.get("ports") or ():
-            port.setdefault("protocol", "TCP")
+            default_string(port, "protocol", "TCP")
 
 
 def default_endpoint_slice(endpoints: Object) -> None:

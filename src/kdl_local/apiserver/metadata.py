@@ -51,6 +51,8 @@ def check_shape(resource: Resource, obj: Object) -> None:
     for name in ("creationTimestamp", "deletionTimestamp"):
         _check_time(resource, meta.get(name))
     for name in ("labels", "annotations"):
+        if isinstance(found := meta.get(name), dict) and None in found.values():
+            meta[name] = {key: "" if value is None else value for key, value in found.items()}
         _expect(resource, f"metadata.{name}", _is_string_map(meta.get(name, {})), "an object of strings")
     finalizers = meta.get("finalizers", [])
     strings = isinstance(finalizers, list) and all(isinstance(item, str) for item in finalizers)

@@ -131,7 +131,7 @@ def fill(node: Node, schema: Mapping[str, Any], resolve: Resolve | None = None) 
     if isinstance(additional, Mapping):
         node.additional = compile_schema(additional, resolve)
     elif additional is True:
-        node.additional = Node({}, preserve=True)
+        node.additional = Node({}, preserve=True, nullable=True)
     items = schema.get("items")
     node.items = compile_schema(items, resolve) if isinstance(items, Mapping) else None
     node.preserve = bool(schema.get("x-kubernetes-preserve-unknown-fields"))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kdl_local.apiserver.defaults import default_string
 from kdl_local.apiserver.types import Object
 from kdl_runtime.codec.quantity import canonical_quantity
 
@@ -34,21 +35,15 @@ def default_pod_template(template: Object) -> None:
 
 
 def default_pod_spec(spec: Object) -> None:
-    _default(spec, "restartPolicy", "Always")
-    _default(spec, "dnsPolicy", "ClusterFirst")
-    _default(spec, "schedulerName", "default-scheduler")
+    default_string(spec, "restartPolicy", "Always")
+    default_string(spec, "dnsPolicy", "ClusterFirst")
+    default_string(spec, "schedulerName", "default-scheduler")
     spec.setdefault("terminationGracePeriodSeconds", 30)
     spec.setdefault("securityContext", {})
     for container in containers(spec):
         _default_container(container, host_network=bool(spec.get("hostNetwork")))
     for volume in spec.get("volumes") or ():
         _default_volume(volume)
-
-
-def _default(obj: dict[str, Any], name: str, value: str) -> None:
-    """An empty string is the same as none."""
-    if not obj.get(name):
-        obj[name] = value
 
 
 def containers(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -58,11 +53,11 @@ def containers(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _default_container(container: dict[str, Any], *, host_network: bool) -> None:
-    _default(container, "terminationMessagePath", "/dev/termination-log")
-    _default(container, "terminationMessagePolicy", "File")
-    _default(container, "imagePullPolicy", pull_policy(container.get("image") or ""))
+    default_string(container, "terminationMessagePath", "/dev/termination-log")
+    default_string(container, "terminationMessagePolicy", "File")
+    default_string(container, "imagePullPolicy", pull_policy(container.get("image") or ""))
     for port in container.get("ports") or ():
-        _default(port, "protocol", "TCP")
+        default_string(port, "protocol", "TCP")
         if host_network and "containerPort" in port:
             port.setdefault("hostPort", port["containerPort"])
     for entry in container.get("env") or ():
@@ -71,10 +66,10 @@ def _default_container(container: dict[str, Any], *, host_network: bool) -> None
             field.setdefault("apiVersion", "v1")
     _default_resources(container.setdefault("resources", {}))
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
-        if container.get(name):
+        if container.get(name) is not None:
             _default_probe(container[name])
     for hook in (container.get("lifecycle") or {}).values():
-        if isinstance(hook, dict) and hook.get("httpGet"):
+        if isinstance(hook, dict) and hook.get("httpGet") is not None:
             _default_http_get(hook["httpGet"])
 
 
@@ -107,15 +102,15 @@ def _default_requests(resources: dict[str, Any]) -> None:
 def _default_probe(probe: dict[str, Any]) -> None:
     for name, value in (("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)):
         probe.setdefault(name, value)
-    if probe.get("httpGet"):
+    if probe.get("httpGet") is not None:
         _default_http_get(probe["httpGet"])
     if "grpc" in probe:
         probe["grpc"].setdefault("service", "")
 
 
 def _default_http_get(action: dict[str, Any]) -> None:
-    action.setdefault("path", "/")
-    action.setdefault("scheme", "HTTP")
+    default_string(action, "path", "/")
+    default_string(action, "scheme", "HTTP")
 
 
 def _default_volume(volume: dict[str, Any]) -> None:

@@ -17,6 +17,19 @@ _MESSAGE_POLICIES = ("FallbackToLogsOnError", "File")
 _TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _MAX_DEADLINE = 2**31 - 1
 _MAX_PORT = 65535
+_VOLUME_SOURCES = {
+    "emptyDir": "",
+    "hostPath": "path",
+    "secret": "secretName",
+    "persistentVolumeClaim": "claimName",
+    "downwardAPI": "",
+    "configMap": "name",
+    "projected": "",
+}
+"""In the order in which they are looked at, with the field that each needs."""
+_PROBES = ("exec", "httpGet", "tcpSocket", "grpc")
+_HOOKS = ("exec", "httpGet", "tcpSocket", "sleep")
+_PROBE_NUMBERS = ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold")
 
 _UPDATE_DETAIL = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
@@ -45,8 +58,10 @@ def pod_template_errors(template: Object, old: Object | None) -> list[FieldError
 
 
 def pod_spec_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
-    errors = list(_volume_errors(spec.get("volumes") or (), f"{path}.volumes"))
-    volumes = {volume.get("name") for volume in spec.get("volumes") or ()}
+    volumes: set[str] = set()
+    errors: list[FieldError] = []
+    for index, volume in enumerate(spec.get("volumes") or ()):
+        errors += _volume_errors(volume, f"{path}.volumes[{index}]", volumes)
     seen: set[str] = set()
     if not spec.get("containers"):
         errors.append(FieldError.required(f"{path}.containers"))
@@ -107,22 +122,20 @@ def _name_errors(name: str, path: str, seen: set[str]) -> list[FieldError]:
     return []
 
 
-def _volume_errors(volumes: Iterable[Mapping[str, Any]], path: str) -> Iterable[FieldError]:
-    seen: set[str] = set()
-    for index, volume in enumerate(volumes):
-        where = f"{path}[{index}]"
-        yield from _name_errors(volume.get("name") or "", f"{where}.name", seen)
-        sources = [name for name in volume if name != "name"]
-        if len(sources) > 1:
-            yield FieldError.forbidden(f"{where}.{sorted(sources)[-1]}", "may not specify more than 1 volume type")
-        for source, field in (
-            ("secret", "secretName"),
-            ("configMap", "name"),
-            ("hostPath", "path"),
-            ("persistentVolumeClaim", "claimName"),
-        ):
-            if source in volume and not (volume[source] or {}).get(field):
-                yield FieldError.required(f"{where}.{source}.{field}")
+def _volume_errors(volume: Mapping[str, Any], path: str, seen: set[str]) -> list[FieldError]:
+    """Adds the volume's name to those that may be mounted, unless something is wrong with it."""
+    named = set(seen)
+    errors = _name_errors(volume.get("name") or "", f"{path}.name", named)
+    sources = [source for source in _VOLUME_SOURCES if volume.get(source) is not None]
+    for source in sources[:1]:
+        if (field := _VOLUME_SOURCES[source]) and not volume[source].get(field):
+            errors.append(FieldError.required(f"{path}.{source}.{field}"))
+    errors += [
+        FieldError.forbidden(f"{path}.{source}", "may not specify more than 1 volume type") for source in sources[1:]
+    ]
+    if not errors:
+        seen |= named
+    return errors
 
 
 def _container_errors(
@@ -141,6 +154,45 @@ def _container_errors(
         yield from _env_errors(entry, f"{path}.env[{index}]")
     yield from _mount_errors(container.get("volumeMounts") or (), f"{path}.volumeMounts", volumes)
     yield from _resource_errors(container.get("resources") or {}, f"{path}.resources")
+    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+        if (probe := container.get(name)) is not None:
+            yield from _probe_errors(probe, f"{path}.{name}", restarts=name != "readinessProbe")
+    for name, hook in (container.get("lifecycle") or {}).items():
+        if name in ("postStart", "preStop"):
+            yield from _handler_errors(hook, f"{path}.lifecycle.{name}", _HOOKS)
+
+
+def _probe_errors(probe: Mapping[str, Any], path: str, *, restarts: bool) -> Iterable[FieldError]:
+    """``restarts``: a failure ends the container."""
+    yield from _handler_errors(probe, path, _PROBES)
+    for name in _PROBE_NUMBERS:
+        if (value := probe.get(name) or 0) < 0:
+            yield FieldError.invalid(f"{path}.{name}", value, "must be greater than or equal to 0")
+    if restarts and probe.get("successThreshold") != 1:
+        yield FieldError.invalid(f"{path}.successThreshold", probe.get("successThreshold"), "must be 1")
+
+
+def _handler_errors(handler: Mapping[str, Any], path: str, kinds: Iterable[str]) -> Iterable[FieldError]:
+    found = [kind for kind in kinds if handler.get(kind) is not None]
+    if not found:
+        yield FieldError.required(path, "must specify a handler type")
+    for kind in found[1:]:
+        yield FieldError.forbidden(f"{path}.{kind}", "may not specify more than 1 handler type")
+    for kind in found[:1]:
+        action, where = handler[kind], f"{path}.{kind}"
+        if kind == "exec" and not action.get("command"):
+            yield FieldError.required(f"{where}.command")
+        if kind in ("httpGet", "tcpSocket", "grpc"):
+            yield from _port_errors(action.get("port") or 0, f"{where}.port")
+        if kind == "httpGet":
+            yield from _one_of(f"{where}.scheme", action.get("scheme"), ("HTTP", "HTTPS"))
+
+
+def _port_errors(port: int | str, path: str) -> Iterable[FieldError]:
+    if isinstance(port, str):
+        yield from _invalid(path, port, port_name(port))
+    elif not 1 <= port <= _MAX_PORT:
+        yield FieldError.invalid(path, port, "must be between 1 and 65535, inclusive")
 
 
 def _container_port_errors(ports: Iterable[Mapping[str, Any]], path: str) -> Iterable[FieldError]:
@@ -185,7 +237,7 @@ def _env_errors(entry: Mapping[str, Any], path: str) -> Iterable[FieldError]:
         return
     if len(source) != 1:
         detail = "may not have more than one field specified at a time" if source else "must specify one of: "
-        names = "`configMapKeyRef`, `fieldRef`, `fileKeyRef`, `resourceFieldRef` or `secretKeyRef`"
+        names = "`fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
         yield FieldError.invalid(f"{path}.valueFrom", "", detail if source else detail + names)
     elif entry.get("value"):
         yield FieldError.invalid(f"{path}.valueFrom", "", "may not be specified when `value` is not empty")
@@ -289,18 +341,15 @@ def _update_errors(spec: Mapping[str, Any], old: Mapping[str, Any]) -> list[Fiel
 
 
 def _fixed_part(spec: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a spec that never change. Gates may be taken away, and while there are some
-    the choice of nodes may be narrowed; a negative grace period may become 1."""
+    """The fields of a spec that never change. Others have rules of their own; while there are gates
+    the choice of nodes may be narrowed, and a negative grace period may become 1."""
     fixed = copy.deepcopy(dict(spec))
     for kind in ("containers", "initContainers"):
         for container in fixed.get(kind) or ():
             container.pop("image", None)
     gated = ("nodeSelector",) if old.get("schedulingGates") else ()
-    for name in ("activeDeadlineSeconds", "tolerations", *gated):
+    for name in ("activeDeadlineSeconds", "tolerations", "schedulingGates", *gated):
         fixed.pop(name, None)
-    gates = {gate.get("name") for gate in old.get("schedulingGates") or ()}
-    if {gate.get("name") for gate in fixed.get("schedulingGates") or ()} <= gates:
-        fixed.pop("schedulingGates", None)
     if (old.get("terminationGracePeriodSeconds") or 0) < 0 and fixed.get("terminationGracePeriodSeconds") == 1:
         fixed["terminationGracePeriodSeconds"] = old["terminationGracePeriodSeconds"]
     return fixed

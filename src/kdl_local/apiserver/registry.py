@@ -108,7 +108,7 @@ class Registry:
         if not meta.get("name") and meta.get("generateName"):
             self._generate_name(type_, obj)
         strategy.prepare_for_create(type_, obj, self._identities.uid(), format_time(self._clock.now()))
-        obj = self._complete(type_, obj, None)
+        obj = self._complete(type_, obj, None, options)
         self._validate(type_, obj, None)
         self._warn(type_, obj, (), options)
         if version and not options.dry_run:
@@ -123,6 +123,8 @@ class Registry:
             owners = self.ownership.created(type_, obj, given, replace(options.author, unowned=assigned))
         set_owners(obj, owners)
         if options.dry_run:
+            if version:
+                obj["metadata"]["resourceVersion"] = version
             return Entry(key, type_.to_storage(obj), 0)
         entry = collection.put(key, type_.to_storage(obj))
         self._notify(type_, entry)
@@ -148,12 +150,15 @@ class Registry:
         new = change(old)
         given = take_owners(new)
         check_type(type_, new)
+        self.drop_unknown(type_, new, options)
         check_key(type_, key, new)
         self._check_versions(type_, new, old, options)
-        self.drop_unknown(type_, new, options)
+        if options.subresource == "status" and type_.resource.group_resource == "pods":
+            # Kubelets send back what they have seen.
+            new["metadata"].pop("deletionTimestamp", None)
         fixed = metadata.fixed_errors(new, old)
         new = strategy.prepare_for_update(type_, new, old, options.subresource)
-        new = self._complete(type_, new, old)
+        new = self._complete(type_, new, old, options)
         strategy.count_generation(type_, new, old, options.subresource)
         # A pod's spec is fixed for everyone but the binding.
         if options.subresource != "binding":
@@ -230,18 +235,17 @@ class Registry:
         return Deletion(entry, gone)
 
     def _set_owners(self, type_: ResourceType, new: Object, old: Object, given: Any, options: WriteOptions) -> None:
-        """In ``new``. An apply that changes nothing but when it was made leaves the time as it was."""
+        """In ``new``. A write that changes nothing but when it was made leaves the time as it was."""
         before: Raw | None = old["metadata"].get(OWNERS)
         if options.owners is None:
             # A binding is nobody's: the real server does not count it either.
             bound = options.subresource == "binding"
             owners = before if bound else self.ownership.updated(type_, old, new, given, options.author)
-        elif same_but_for_times(before, options.owners):
-            set_owners(new, before)
-            owners = before if strategy.unchanged(new, old) else options.owners
         else:
             owners = options.owners
-        set_owners(new, owners)
+        set_owners(new, before)
+        if not (strategy.unchanged(new, old) and same_but_for_times(before, owners)):
+            set_owners(new, owners)
 
     def _generate_name(self, type_: ResourceType, obj: Object) -> None:
         """A free name, unless every one of a few is taken: then the create ends in AlreadyExists."""
@@ -254,14 +258,17 @@ class Registry:
     def _create_on_update(
         self, type_: ResourceType, key: ObjectKey, change: Callable[[Object], Object], options: WriteOptions
     ) -> Entry:
-        if not type_.create_on_update or options.subresource or options.unconditional:
+        if not type_.create_on_update or options.unconditional:
             raise not_found(type_.resource, key.name)
         obj = change({})
         check_type(type_, obj)
         check_key(type_, key, obj)
         if obj["metadata"].get("uid"):
             raise conflict(type_.resource, key.name, "Precondition failed: UID in precondition, object not found")
-        obj["metadata"].pop("resourceVersion", None)
+        if options.subresource:
+            raise not_found(type_.resource, key.name)
+        if not options.dry_run:
+            obj["metadata"].pop("resourceVersion", None)
         return self.create(type_, obj, options)
 
     def _check_versions(self, type_: ResourceType, new: Object, old: Object, options: WriteOptions) -> None:
@@ -298,21 +305,26 @@ class Registry:
             for text in texts:
                 options.warn(text)
 
-    def _complete(self, type_: ResourceType, obj: Object, old: Object | None) -> Object:
+    def _complete(self, type_: ResourceType, obj: Object, old: Object | None, options: WriteOptions) -> Object:
         if not type_.custom:
             obj = self.ownership.normal(type_, obj, old)
         if type_.schema:
-            type_.schema.default(obj)
+            # Nulls are dropped where a body is decoded, and what an apply merges is not.
+            type_.schema.default(obj, keep_nulls=options.owners is not None)
         return obj
 
     def _validate(self, type_: ResourceType, new: Object, old: Object | None, found: Sequence[FieldError] = ()) -> None:
         """``found`` are the errors that are known already."""
+        kind, name = new["kind"], new["metadata"].get("name", "")
+        if kind != type_.resource.kind:
+            error = FieldError.invalid("kind", kind, f"must be {type_.resource.kind}")
+            raise invalid_object(type_.gvk._replace(kind=kind), name, [error])
         errors = [*found, *metadata.validate(type_, new)]
         if type_.storage_resource == CORE_EVENTS and old is None and type_.schema:
             # Of events, metadata is looked at last, and only if all else is well.
             errors = type_.schema.validate(new, None) or errors
             if errors:
-                raise invalid_object(CORE_EVENTS.gvk, new["metadata"].get("name", ""), errors)
+                raise invalid_object(CORE_EVENTS.gvk, name, errors)
         if old is not None:
             errors += metadata.validate_update(new, old)
         if type_.schema:
@@ -320,8 +332,7 @@ class Registry:
         if type_.scale is not None:
             errors += replica_errors(type_.scale, new)
         if errors:
-            kind = type_.gvk if type_.custom else type_.storage_resource.gvk
-            raise invalid_object(kind, new["metadata"].get("name", ""), errors)
+            raise invalid_object(type_.gvk if type_.custom else type_.storage_resource.gvk, name, errors)
 
     def _warn(self, type_: ResourceType, obj: Object, before: Sequence[str], options: WriteOptions) -> None:
         for item in obj["metadata"].get("finalizers") or () if type_.custom else ():
@@ -339,22 +350,21 @@ def _key(type_: ResourceType, obj: Object) -> ObjectKey:
 
 
 def check_type(type_: ResourceType, obj: Object) -> None:
-    """BadRequest unless the object says that it is of this type; an absent kind or version is filled in."""
+    """BadRequest unless the object says that it is of this type; an absent kind or version is filled in.
+
+    A wrong kind of a custom resource is left to validation.
+    """
     resource = type_.resource
     kind, api_version = obj.setdefault("kind", resource.kind), obj.setdefault("apiVersion", resource.api_version)
     if not isinstance(kind, str) or not isinstance(api_version, str):
-        raise BadRequest("couldn't get version/kind; json parse error: kind and apiVersion must be strings")
+        raise Undecodable(resource, "kind and apiVersion must be strings")
     if type_.custom and api_version != resource.api_version:
         raise BadRequest(
             f"the API version in the data ({api_version}) does not match the expected API version "
             f"({resource.api_version})"
         )
-    if type_.custom and kind != resource.kind:
-        error = FieldError.invalid("kind", kind, f"must be {resource.kind}")
-        name = str((obj.get("metadata") or {}).get("name", ""))
-        raise invalid_object(resource.gvk._replace(kind=str(kind)), name, [error])
     group, version = parse_api_version(str(api_version))
-    if kind != resource.kind or (kind and group != resource.group):
+    if not type_.custom and (kind != resource.kind or (kind and group != resource.group)):
         why = f"write apiVersion {resource.api_version} and kind {resource.kind}"
         raise Undecodable(resource, why, (str(kind), version))
     if api_version != resource.api_version:

@@ -35,7 +35,8 @@ class View:
             case Shape.METADATA_LIST:
                 raise _wrong_shape(self.form.shape, "not a list")
             case Shape.TABLE:
-                return encode(self.table([entry], {"resourceVersion": str(entry.revision)} if entry.revision else {}))
+                version = entry.revision or entry.object["metadata"].get("resourceVersion")
+                return encode(self.table([entry], {"resourceVersion": str(version)} if version else {}))
             case Shape.OBJECT:
                 return entry.encoded(self.type)
 

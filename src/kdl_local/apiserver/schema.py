@@ -47,9 +47,9 @@ class StructuralSchema:
         prune_fields(obj, self._root, unknown)
         return unknown
 
-    def default(self, obj: Object) -> None:
+    def default(self, obj: Object, *, keep_nulls: bool = False) -> None:
         """Fills in defaults in place. A null is replaced by the default, or dropped, unless the field is nullable."""
-        _default(obj, self._root)
+        _default(obj, self._root, keep_nulls)
 
     def validate(self, obj: Object, old: Object | None, *, blocked: bool = False) -> list[FieldError]:
         errors: list[FieldError] = []
@@ -104,21 +104,24 @@ def prune_fields(value: Any, node: Node, unknown: list[str], path: Path = None) 
             prune_fields(item, node.items, unknown, (path, f"[{index}]"))
 
 
-def _default(value: Any, node: Node) -> None:
+def _default(value: Any, node: Node, keep_nulls: bool) -> None:
     if isinstance(value, dict):
         for name, child in node.properties.items():
-            if not child.defaults_below and name not in value:
-                continue
-            if name not in value or (value[name] is None and not child.nullable):
-                if child.default is None:
-                    value.pop(name, None)
-                    continue
-                value[name] = child.default_value()
-            _default(value[name], child)
+            if name in value or child.defaults_below:
+                _fill(value, name, child, keep_nulls)
         if node.additional is not None:
-            for name, item in value.items():
-                if name not in node.properties:
-                    _default(item, node.additional)
+            for name in value.keys() - node.properties.keys():
+                _fill(value, name, node.additional, keep_nulls)
     elif isinstance(value, list) and node.items is not None:
         for item in value:
-            _default(item, node.items)
+            _default(item, node.items, keep_nulls)
+
+
+def _fill(holder: dict[str, Any], name: str, node: Node, keep_nulls: bool) -> None:
+    if name not in holder or (holder[name] is None and not node.nullable):
+        if node.default is None:
+            if not keep_nulls:
+                holder.pop(name, None)
+            return
+        holder[name] = node.default_value()
+    _default(holder[name], node, keep_nulls)

@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv4Network, ip_address
 from typing import Any
 
+from kdl_local.apiserver.defaults import default_string
 from kdl_local.apiserver.fields import FieldError
-from kdl_local.apiserver.names import dns_label, label_value, qualified_name
+from kdl_local.apiserver.names import dns_label, label_value, port_name, qualified_name
 from kdl_local.apiserver.types import Object
 
 SERVICE_CIDR = IPv4Network("10.96.0.0/16")
@@ -14,23 +15,28 @@ SERVICE_CIDR = IPv4Network("10.96.0.0/16")
 HEADLESS = "None"
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
+_AFFINITIES = ("ClientIP", "None")
+_SINGLE, _DUAL = "SingleStack", "RequireDualStack"
+_POLICIES = ("PreferDualStack", _DUAL, _SINGLE)
+_FAMILIES = ("IPv4",)
+"""Those of the cluster."""
 
 
 def default_service(service: Object) -> None:
     """In place; the cluster IP is assigned by ``assign_cluster_ip``."""
     spec = service.setdefault("spec", {})
-    spec.setdefault("type", "ClusterIP")
-    spec.setdefault("sessionAffinity", "None")
+    default_string(spec, "type", "ClusterIP")
+    default_string(spec, "sessionAffinity", "None")
     for port in spec.get("ports") or ():
-        port.setdefault("protocol", "TCP")
+        default_string(port, "protocol", "TCP")
         if not port.get("targetPort"):
             port["targetPort"] = port.get("port", 0)
     if spec["type"] != "ExternalName":
         spec.setdefault("internalTrafficPolicy", "Cluster")
         # What selects nothing may have addresses of both families, whatever the cluster has.
-        both = spec.get("clusterIP") == HEADLESS and not spec.get("selector")
-        spec.setdefault("ipFamilies", ["IPv4", "IPv6"] if both else ["IPv4"])
-        spec.setdefault("ipFamilyPolicy", "RequireDualStack" if both else "SingleStack")
+        free = spec.get("clusterIP") == HEADLESS and not spec.get("selector")
+        policy = spec.setdefault("ipFamilyPolicy", _DUAL if free else _SINGLE)
+        spec.setdefault("ipFamilies", [*_FAMILIES, "IPv6"] if free and policy != _SINGLE else [*_FAMILIES])
         if spec.get("clusterIP"):
             spec["clusterIPs"] = [spec["clusterIP"]]
     service.setdefault("status", {}).setdefault("loadBalancer", {})
@@ -53,28 +59,53 @@ def assign_cluster_ip(service: Object, taken: Collection[str], cidr: IPv4Network
 
 
 def service_errors(service: Object, old: Object | None) -> list[FieldError]:
-    """A service whose defaults are filled in."""
+    """A service whose defaults are filled in. What is wrong with its addresses is told alone: they are given first."""
     spec = service.get("spec") or {}
+    if errors := [*_address_errors(spec)] or [*_family_errors(spec)]:
+        return errors
     errors = list(_port_errors(spec))
     kind, address = spec.get("type"), spec.get("clusterIP") or ""
     if kind not in _TYPES:
         errors.append(FieldError.not_supported("spec.type", kind, _TYPES))
+    if spec.get("sessionAffinity") not in _AFFINITIES:
+        errors.append(FieldError.not_supported("spec.sessionAffinity", spec.get("sessionAffinity"), _AFFINITIES))
     if kind == "ExternalName" and not spec.get("externalName"):
         errors.append(FieldError.required("spec.externalName"))
-    if address == HEADLESS and kind in ("NodePort", "LoadBalancer"):
-        detail = f"may not be set to 'None' for {kind} services"
-        errors.append(FieldError.invalid("spec.clusterIPs[0]", address, detail))
-    if address and address != HEADLESS and not _is_address(address):
-        detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
-        errors.append(FieldError.invalid("spec.clusterIPs[0]", address, detail))
     for name, value in (spec.get("selector") or {}).items():
         errors += [FieldError.invalid("spec.selector", name, problem) for problem in qualified_name(name)]
         errors += [FieldError.invalid("spec.selector", value, problem) for problem in label_value(value)]
     before = ((old or {}).get("spec") or {}).get("clusterIP") or ""
-    valid = address == HEADLESS or not address or _is_address(address)
-    if before and address != before and valid and kind != "ExternalName":
+    if before and address != before and kind != "ExternalName":
         errors.append(FieldError.invalid("spec.clusterIPs[0]", [address], "may not change once set"))
     return errors
+
+
+def _address_errors(spec: Mapping[str, Any]) -> Iterable[FieldError]:
+    kind, address = spec.get("type"), spec.get("clusterIP") or ""
+    if address == HEADLESS and kind in ("NodePort", "LoadBalancer"):
+        detail = f"may not be set to 'None' for {kind} services"
+        yield FieldError.invalid("spec.clusterIPs[0]", address, detail)
+    if address and address != HEADLESS and not _is_address(address):
+        detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+        yield FieldError.invalid("spec.clusterIPs[0]", address, detail)
+    policy = spec.get("ipFamilyPolicy")
+    if policy is not None and policy not in _POLICIES:
+        yield FieldError.not_supported("spec.ipFamilyPolicy", policy, _POLICIES)
+    elif policy == _SINGLE and len(spec.get("ipFamilies") or ()) > 1:
+        detail = f"must be '{_DUAL}' or 'PreferDualStack' when multiple IP families are specified"
+        yield FieldError.invalid("spec.ipFamilyPolicy", policy, detail)
+
+
+def _family_errors(spec: Mapping[str, Any]) -> Iterable[FieldError]:
+    """Families that the cluster has not are for headless services that select nothing."""
+    if spec.get("type") == "ExternalName" or (spec.get("clusterIP") == HEADLESS and not spec.get("selector")):
+        return
+    if spec.get("ipFamilyPolicy") == _DUAL:
+        detail = "this cluster is not configured for dual-stack services"
+        yield FieldError.invalid("spec.ipFamilyPolicy", _DUAL, detail)
+    for index, family in enumerate(spec.get("ipFamilies") or ()):
+        if family not in _FAMILIES:
+            yield FieldError.invalid(f"spec.ipFamilies[{index}]", family, "not configured on this cluster")
 
 
 def _is_address(text: str) -> bool:
@@ -107,6 +138,9 @@ def _port_errors(spec: Mapping[str, Any]) -> Iterable[FieldError]:
         target = port.get("targetPort")
         if isinstance(target, int) and not 1 <= target <= 65535:
             yield FieldError.invalid(f"{where}.targetPort", target, "must be between 1 and 65535, inclusive")
+        elif isinstance(target, str):
+            for problem in port_name(target):
+                yield FieldError.invalid(f"{where}.targetPort", target, problem)
         if port.get("protocol") not in _PROTOCOLS:
             yield FieldError.not_supported(f"{where}.protocol", port.get("protocol"), _PROTOCOLS)
         key = (port.get("protocol"), number)

@@ -21,6 +21,7 @@ _SERVER_FIELDS = (
 _STATUS_AT_CREATION = frozenset({"nodes"})
 # The labels of slices say which service they belong to; what is wanted of a class cannot be changed.
 _LABELS_COUNT = frozenset({"endpointslices"})
+_ADDRESSES = frozenset({"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"})
 _GENERATION_STAYS = frozenset({"priorityclasses"})
 
 
@@ -115,8 +116,17 @@ def _with_status_of(type_: ResourceType, new: Object, old: Object) -> Object:
 
 
 def _kept_addresses(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
-    """A replaced service that does not speak of its addresses keeps them."""
-    if new.get("clusterIP") or "ExternalName" in (new.get("type"), old.get("type")):
+    """A service that does not speak of its addresses keeps them, and its policy for families; one that becomes external
+    loses them, and one that becomes a single stack its second family."""
+    if new.get("type") == "ExternalName":
+        return {name: value for name, value in new.items() if name not in _ADDRESSES or value != old.get(name)}
+    if old.get("type") == "ExternalName":
+        return new
+    if not new.get("ipFamilyPolicy") and "ipFamilyPolicy" in old:
+        new = {**new, "ipFamilyPolicy": old["ipFamilyPolicy"]}
+    elif new.get("ipFamilyPolicy") == "SingleStack" and new.get("ipFamilies") == old.get("ipFamilies"):
+        new = {**new, "ipFamilies": (new.get("ipFamilies") or [])[:1]}
+    if new.get("clusterIP"):
         return new
     return {**new, **{name: old[name] for name in ("clusterIP", "clusterIPs") if name in old}}
 

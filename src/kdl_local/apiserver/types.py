@@ -22,8 +22,8 @@ class Schema(Protocol):
         """Drops fields that the schema does not know, in place; returns their paths, such as ``spec.foo``."""
         ...
 
-    def default(self, obj: Object) -> None:
-        """Fills in absent fields, in place."""
+    def default(self, obj: Object, *, keep_nulls: bool = False) -> None:
+        """Fills in absent fields, in place. ``keep_nulls`` leaves a null that has no default, to be refused."""
         ...
 
     def validate(self, obj: Object, old: Object | None, *, blocked: bool = False) -> list[FieldError]:

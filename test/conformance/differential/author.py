@@ -99,8 +99,9 @@ class Author:
         if self.maybe(0.1) and not self._generated:
             # One in a sequence: lists are ordered by name, and the servers choose different ones.
             self._generated = True
-            del obj["metadata"]["name"]
-            obj["metadata"]["generateName"] = "gen-"
+            obj["metadata"] |= {"name": "", "generateName": "gen-"}
+            if self.maybe(0.8):
+                del obj["metadata"]["name"]
         collection = kind.collection(namespace)
         query = self.write_query()
         self.send(Step("POST", collection, query, self.accept(), obj))
@@ -110,10 +111,7 @@ class Author:
     def create_wrong(self) -> None:
         kind = self.kind()
         obj = self._wrong(kind, kind.new(self.rng, self.name(kind)))
-        # What a dry run would have stored has no revision, whatever was sent.
-        versioned = isinstance(obj.get("metadata"), dict) and "resourceVersion" in obj["metadata"]
-        query = () if versioned else self.write_query()
-        self.send(Step("POST", kind.collection(self.namespace()), query, JSON_HEADERS, obj))
+        self.send(Step("POST", kind.collection(self.namespace()), self.write_query(), JSON_HEADERS, obj))
 
     def _wrong(self, kind: Kind, obj: Object) -> Any:
         if kind.wrong and self.maybe(0.5):

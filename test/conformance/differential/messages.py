@@ -30,7 +30,7 @@ LOOSE = (
     Loose(r"\n@@ |\n  core.PodSpec", "a difference of two Go structs"),
     Loose(r"only the following media types are accepted", "the list names media types"),
     Loose(r"in body must be of type", "types and fields are named as Go's validator sees them"),
-    Loose(r" \"\" is invalid: patch: Invalid value|^Invalid value: \"\{", "the whole object as Go sees it"),
+    Loose(r" \"\" is invalid: patch: Invalid value|^Invalid value: \"(\{|map\[)", "the whole object as Go sees it"),
     Loose(r"Checked value must be of type", "numbers are checked a second time, without a field"),
     Loose(r"unrecognized type: ", "Go's strategic merge"),
     Loose(r"Invalid JSON Patch", "a merge patch that is no object"),

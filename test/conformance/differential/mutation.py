@@ -37,7 +37,6 @@ _ODD_META: tuple[dict[str, Any], ...] = (
     {"name": "a" * 64},
     {"name": "a" * 254},
     {"name": ""},
-    {"name": "", "generateName": "gen-"},
     {"name": "a/b"},
     {"namespace": "fz-b"},
     {"namespace": ""},

@@ -31,7 +31,7 @@ _BODIES = (
     "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n  name: z\n",
     "- 1\n",
 )
-_PATCH_BODIES = ("", "{", "null", "[]", "[1]", '"text"', "1", "{}", "a: b: c", "- 1\n")
+_PATCH_BODIES = ("", "{", "null", "[]", "[1]", "[{}]", '"text"', "1", "{}", "a: b: c", "- 1\n")
 _MEDIA = (
     "application/json",
     "application/json; charset=utf-8",

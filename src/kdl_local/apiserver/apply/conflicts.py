@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from kdl_local.apiserver.apply.fieldset import path_text
-from kdl_local.apiserver.apply.owners import Identity
+from kdl_local.apiserver.apply.owners import Identity, identity_text
 from kdl_local.apiserver.apply.ownership import Conflict
 from kdl_runtime.codec.json import encode
 from kdl_runtime.errors import Conflict as ConflictError
@@ -11,7 +11,7 @@ from kdl_runtime.errors import Conflict as ConflictError
 
 def conflict_error(conflicts: Sequence[Conflict]) -> ConflictError:
     """One cause per field, and a message that groups them by owner."""
-    ordered = sorted(conflicts, key=lambda conflict: conflict.identity)
+    ordered = sorted(conflicts, key=lambda conflict: identity_text(conflict.identity))
     causes = [
         {
             "reason": "FieldManagerConflict",

@@ -6,8 +6,9 @@ from kdl_local.apiserver.apply.fieldtypes import DEDUCED, FieldType, MapType
 
 
 def as_go_writes(obj: dict[str, Any], type_: FieldType, old: dict[str, Any]) -> dict[str, Any]:
-    """``obj`` without nulls, and without empty lists and maps but for required ones. Shares scalars and free-form parts
-    with it, and with what it was before, which is as Go writes it, nothing.
+    """``obj`` without nulls, and without empty lists and maps but for required ones; a null for a string in a list or
+    map is an empty one. Shares scalars and free-form parts with it, and with what it was before, which is as Go writes
+    it, nothing.
     """
     if type_.map is None:
         return obj
@@ -20,7 +21,9 @@ def _map(value: dict[str, Any], type_: MapType) -> dict[str, Any]:
     fields, element, always = type_.fields, type_.element, type_.always
     for name, item in value.items():
         if item is None:
-            continue
+            if name in fields or element is None or element.scalar != "string":
+                continue
+            item = ""
         if isinstance(item, dict):
             child = fields.get(name, element)
             if child is not None and child.map is not None and not child.loose:
@@ -33,7 +36,9 @@ def _map(value: dict[str, Any], type_: MapType) -> dict[str, Any]:
                 continue
             if child is not None and child.list is not None:
                 inner = child.list.element.map
-                if inner is not None and not child.list.element.loose:
+                if child.list.element.scalar == "string":
+                    item = ["" if entry is None else entry for entry in item]
+                elif inner is not None and not child.list.element.loose:
                     item = [_map(entry or {}, inner) if isinstance(entry, dict | None) else entry for entry in item]
         result[name] = item
     return result

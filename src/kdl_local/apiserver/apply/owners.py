@@ -182,6 +182,12 @@ def capped(owners: Owners) -> Owners:
 
 
 def _age(identity: Identity, owners: Owners) -> tuple[str, str]:
-    names = {"manager": identity.manager, "operation": identity.operation, "apiVersion": identity.api_version}
-    text = {**names, "subresource": identity.subresource} if identity.subresource else names
-    return owners[identity].time, encode(text).decode()
+    return owners[identity].time, identity_text(identity)
+
+
+def identity_text(identity: Identity) -> str:
+    """By which the real server sorts owners."""
+    names = {"manager": identity.manager, "operation": identity.operation}
+    names |= {"apiVersion": identity.api_version} if identity.api_version else {}
+    names |= {"subresource": identity.subresource} if identity.subresource else {}
+    return encode(names).decode()

@@ -114,7 +114,8 @@ def updated(writing: Writing, old: Object, new: Object, owners: Owners) -> Owner
     """
     comparison = _compared(writing.version, old, new)
     if comparison.same:
-        return owners
+        known = {identity: owned for identity, owned in owners.items() if writing.versions(owned.api_version)}
+        return owners if len(known) == len(owners) else known
     result, _ = _without_changes(writing, old, new, _reconciled(writing, owners), comparison)
     own = strip(comparison.changed)
     if own:

@@ -3,7 +3,7 @@
 from kdl_local.apiserver.apply.builtin_types import builtin_type
 from kdl_local.apiserver.apply.fieldset import Path, difference, has, of_paths
 from kdl_local.apiserver.apply.owners import Identity, Owned, Owners
-from kdl_local.apiserver.apply.ownership import Version
+from kdl_local.apiserver.apply.ownership import Object, Version
 
 SCALE_VERSION = "autoscaling/v1"
 _REPLICAS: Path = ("f:spec", "f:replicas")
@@ -28,6 +28,14 @@ def to_scale(owners: Owners, path: Path) -> Owners:
             version = "" if identity.applies else SCALE_VERSION
             found[identity._replace(api_version=version)] = Owned(fields, SCALE_VERSION, owned.time)
     return found
+
+
+def without_zero(scale: Object) -> Object:
+    """A Scale as Go writes it: a count of 0 is left out, so that nobody owns it."""
+    spec = scale.get("spec")
+    if not isinstance(spec, dict) or spec.get("replicas"):
+        return scale
+    return {**scale, "spec": {name: value for name, value in spec.items() if name != "replicas"}}
 
 
 def to_object(owners: Owners, scale: Owners, path: Path, api_version: str) -> Owners:

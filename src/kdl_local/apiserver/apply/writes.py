@@ -27,7 +27,14 @@ from kdl_local.apiserver.apply.ownership import (
     reset_fields,
     updated,
 )
-from kdl_local.apiserver.apply.scale import SCALE_VERSION, replicas_path, scale_version, to_object, to_scale
+from kdl_local.apiserver.apply.scale import (
+    SCALE_VERSION,
+    replicas_path,
+    scale_version,
+    to_object,
+    to_scale,
+    without_zero,
+)
 from kdl_local.apiserver.definitions import definition_name
 from kdl_local.apiserver.types import Object, ResourceType, ResourceTypes
 from kdl_runtime.clock import Clock
@@ -166,7 +173,7 @@ class Ownership:
         if callable(change):
             new = change(scale)
             # A count that nobody owns yet stays so, as on the real server.
-            after = updated(writing, scale, new, shown) if shown else {}
+            after = updated(writing, scale, without_zero(new), shown) if shown else {}
         else:
             new, after = self._merged(writing, scale, change, shown, author)
         entries = to_object(owners, after, path, type_.resource.api_version) if owners or after else {}
@@ -230,6 +237,9 @@ class Ownership:
         if api_version == type_.resource.api_version:
             return _own_version(type_, subresource)
         group, name = parse_api_version(api_version)
+        if group != type_.resource.group:
+            # Events are in two groups; whoever writes through one makes the server forget the owners of the other.
+            return None
         other = self._types.by_kind(GroupVersionKind(group, name, type_.resource.kind))
         if other is None or other.storage_resource != type_.storage_resource:
             return None

@@ -62,6 +62,11 @@ def test_an_exhausted_range_is_an_error() -> None:
         ({"ports": [{"port": 1, "name": "a"}, {"port": 1, "name": "b"}]}, "spec.ports[1]: Duplicate value: {"),
         ({"clusterIP": "here"}, 'spec.clusterIPs[0]: Invalid value: "here": must be a valid IP address'),
         ({"clusterIP": "None", "type": "NodePort"}, 'spec.clusterIPs[0]: Invalid value: "None": may not be set to'),
+        ({"ipFamilies": ["IPv6"]}, 'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster'),
+        (
+            {"ipFamilyPolicy": "RequireDualStack"},
+            'spec.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster',
+        ),
         ({"selector": {"a b": "c"}}, 'spec.selector: Invalid value: "a b": name part must consist'),
     ],
 )
@@ -69,7 +74,9 @@ def test_refused(spec: dict[str, Any], message: str) -> None:
     assert [str(error)[: len(message)] for error in service_errors(service(**spec), None)] == [message]
 
 
-@pytest.mark.parametrize("spec", [{}, {"clusterIP": "None", "ports": []}, {"selector": {"a": "b"}}])
+@pytest.mark.parametrize(
+    "spec", [{}, {"clusterIP": "None", "ports": []}, {"selector": {"a": "b"}}, {"ipFamilyPolicy": "PreferDualStack"}]
+)
 def test_accepted(spec: dict[str, Any]) -> None:
     assert service_errors(service(**spec), None) == []
 
