@@ -42,13 +42,17 @@ event of a source without a delay takes those that wait along."""
 
 @dataclass(frozen=True, slots=True)
 class ControllerEnvironment:
-    """What a controller gets from the manager that it is added to. ``defaults`` are inherited from, the first first."""
+    """What a controller gets from the manager that it is added to. ``defaults`` are inherited from, the first first.
+    ``caught_up`` returns when the cache shows what has been written for a key, or gives up; a reconciliation begins
+    after that.
+    """
 
     clock: Clock
     rng: random.Random
     metrics: Metrics
     defaults: tuple[ControllerOptions, ...] = ()
     tracer: Tracer | None = None
+    caught_up: Callable[[Request], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class Controller:
         self._metrics: ControllerMetrics | None = None
         self._rng = random.Random()
         self._tracer: Tracer | None = None
+        self._caught_up: Callable[[Request], Awaitable[None]] | None = None
         self._listening = False
         self._syncs: set[asyncio.Timeout] = set()
 
@@ -135,6 +140,7 @@ class Controller:
         self._clock = environment.clock
         self._rng = environment.rng
         self._tracer = environment.tracer
+        self._caught_up = environment.caught_up
         self.settings = settings = resolve(self.options, *environment.defaults)
         self._metrics = environment.metrics.for_controller(self.name, settings.max_concurrent_reconciles)
         self._queue = PriorityQueue(
@@ -255,6 +261,8 @@ class Controller:
         """What the reconciler returned or raised. Only the end of this worker itself is raised."""
         timeout = asyncio.timeout(self.settings.reconcile_timeout or None)
         try:
+            if self._caught_up is not None:
+                await self._caught_up(request)
             async with timeout:
                 return await self._reconcile(request) or Result()
         except (KeyboardInterrupt, SystemExit):

@@ -118,6 +118,36 @@ def test_a_reconciliation_that_takes_too_long_is_cancelled_and_tried_again() -> 
     run(main())
 
 
+def test_a_reconciliation_begins_when_the_cache_has_caught_up_and_its_time_begins_then() -> None:
+    async def main() -> None:
+        called: list[float] = []
+        asked: list[Request] = []
+
+        async def reconcile(_request: Request) -> None:
+            called.append(asyncio.get_running_loop().time())
+            await asyncio.sleep(2)
+
+        async def caught_up(request: Request) -> None:
+            asked.append(request)
+            await asyncio.sleep(4)
+
+        metrics = Metrics()
+        controller = Controller("c", reconcile, ControllerOptions(reconcile_timeout=3))
+        clock = LoopClock(datetime(2026, 1, 31, tzinfo=UTC))
+        controller.attach(ControllerEnvironment(clock, random.Random(1), metrics, caught_up=caught_up))
+        controller.enqueue(KEY)
+        task = asyncio.create_task(controller.run())
+        await asyncio.sleep(10)
+        controller.shutdown()
+        await task
+        assert asked == [KEY]
+        assert called == pytest.approx([4])
+        assert metrics.value("controller_runtime_reconcile_timeouts_total", controller="c") == 0
+        assert metrics.value("controller_runtime_reconcile_total", controller="c", result="success") == 1
+
+    run(main())
+
+
 def test_success_begins_the_back_off_anew() -> None:
     async def main() -> None:
         called: list[float] = []
