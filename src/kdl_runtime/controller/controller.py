@@ -259,11 +259,11 @@ class Controller:
 
     async def _call(self, request: Request, metrics: ControllerMetrics) -> Result | BaseException:
         """What the reconciler returned or raised. Only the end of this worker itself is raised."""
-        timeout = asyncio.timeout(self.settings.reconcile_timeout or None)
+        limit = None
         try:
             if self._caught_up is not None:
                 await self._caught_up(request)
-            async with timeout:
+            async with asyncio.timeout(self.settings.reconcile_timeout or None) as limit:
                 return await self._reconcile(request) or Result()
         except (KeyboardInterrupt, SystemExit):
             raise
@@ -273,7 +273,7 @@ class Controller:
                 raise
             return error
         except TimeoutError as error:
-            if timeout.expired():
+            if limit is not None and limit.expired():
                 metrics.timeouts.inc()
                 return TimeoutError(f"reconciliation took longer than {self.settings.reconcile_timeout:g} s")
             return error
