@@ -72,10 +72,10 @@ def main() -> None:
         network.update(context.all_reduce(tf.distribute.ReduceOp.MEAN, tape.gradient(loss, network.variables)))
         return context.all_reduce(tf.distribute.ReduceOp.MEAN, loss)
 
-    @tf.function
-    def step() -> tf.Tensor:
+    def one_step() -> tf.Tensor:
         return strategy.run(replica_step)
 
+    step = tf.function(one_step)
     steps = int(os.environ.get("STEPS", "200"))
     for number in range(steps):
         loss = step()

@@ -37,8 +37,7 @@ def train(resolver: tf.distribute.cluster_resolver.ClusterResolver) -> None:
 
     places, labels = rings(4096, seed=1)
 
-    @tf.function
-    def step(first: tf.Tensor) -> tf.Tensor:
+    def one_step(first: tf.Tensor) -> tf.Tensor:
         batch = (tf.range(BATCH) + first * BATCH) % len(labels)
         with tf.GradientTape() as tape:
             guess = logits(tf.gather(places, batch))
@@ -49,6 +48,7 @@ def train(resolver: tf.distribute.cluster_resolver.ClusterResolver) -> None:
             variable.assign_sub(0.5 * gradient)
         return loss
 
+    step = tf.function(one_step)
     steps = int(os.environ.get("STEPS", "400"))
     for number in range(steps):
         loss = coordinator.schedule(step, args=(tf.constant(number),))
