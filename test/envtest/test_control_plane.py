@@ -35,8 +35,8 @@ from kdl_testing.envtest.calls import call
 T = TypeVar("T")
 
 READY_CPU_SECONDS = 20.0
-"""What it takes until a control plane with the CRDs is ready, of which each costs kube-apiserver half a second: the time
-on a clock says more about what else the machine does."""
+"""What it takes until a control plane is ready with the CRDs, each of which costs it half a second: the time on a clock
+says more about what else the machine does."""
 CRDS = Path(__file__).parents[2] / "deploy" / "crds"
 KEY = ObjectKey("default", "kept")
 BINDINGS = Resource("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False)
