@@ -9,14 +9,13 @@ from pydantic import BaseModel, ValidationError
 
 from kdl_workloads.api import kubedl, kubeflow
 from kdl_workloads.api.base import ObjectMeta
+from kdl_workloads.frameworks.registry import BUILT_IN
 
 EXAMPLES = Path(__file__).parents[4] / "examples"
 MODELS: dict[tuple[str, str], type[BaseModel]] = {
-    ("training.kubedl.io/v1alpha1", "XGBoostJob"): kubedl.XGBoostJob,
-    ("training.kubedl.io/v1alpha1", "PyTorchJob"): kubedl.PyTorchJob,
-    ("kubeflow.org/v1", "XGBoostJob"): kubeflow.XGBoostJob,
-    ("kubeflow.org/v1", "PyTorchJob"): kubeflow.PyTorchJob,
-    ("kubeflow.org/v1", "JAXJob"): kubeflow.JAXJob,
+    (version, framework.kind): conventions.model
+    for framework in BUILT_IN
+    for version, conventions in framework.conventions.items()
 }
 TEMPLATE = {"spec": {"containers": [{"name": "xgboost", "image": "i"}]}}
 
