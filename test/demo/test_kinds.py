@@ -1,43 +1,15 @@
-"""Jobs of the kinds whose frameworks are not at hand: programs that check what they were given and exchange data over
-it, on a real cluster in a process. All run at once."""
+"""Jobs of the kinds whose frameworks are not at hand, on a cluster in a process. All run at once."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
 
+from demo.exchanges import JOBS, objects
 from demo.sandbox import Sandbox
 from demo.training import EXAMPLES
 
 pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(180)]
-
-JOBS = {
-    "tensorflow/job.yaml": ("worker-0", "all sums agree"),
-    "tensorflow/job-kubeflow.yaml": ("chief-0", "all sums agree"),
-    "xdl/job.yaml": ("worker-1", "all sums agree"),
-    "mars/job.yaml": ("scheduler-0", "the sum over 20 chunks is 199990000"),
-    "elasticdl/job.yaml": ("master-0", "2 workers have added up 20 tasks: 199990000"),
-    "paddle/job.yaml": ("worker-2", "which are ['equal', 'equal', 'equal'], is 6"),
-    "paddle/job-ps.yaml": ("worker-0", "which are ['server', 'trainer', 'trainer'], is 6"),
-    "mxnet/job.yaml": ("worker-1", "all sums agree"),
-    "mxnet/job-tune.yaml": ("tuner-0", "1 servers of key cpu have answered right"),
-}
-"""The replica whose log tells that the data have come through, and what it tells."""
-
-
-def objects(path: Path) -> list[dict[str, object]]:
-    """The job, and the ConfigMap that the comment above it says to make."""
-    job = yaml.safe_load(path.read_text())
-    command = next(line for line in path.read_text().splitlines() if "kubectl create configmap" in line).split()
-    program = next(word.removeprefix("--from-file=") for word in command if word.startswith("--from-file="))
-    config_map = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": command[command.index("configmap") + 1]},
-        "data": {program: path.with_name(program).read_text()},
-    }
-    return [config_map, job]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +26,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandb
         *("operator", *connection, "--log-format", "console"),
         *("--metrics-bind-address", "0", "--health-probe-bind-address", "127.0.0.1:0"),
     )
-    everything = [obj for path in JOBS for obj in objects(EXAMPLES / path)]
+    everything = [obj for path in JOBS for obj in objects(path)]
     once = {(str(obj["kind"]), str(obj["metadata"])): obj for obj in everything}
     manifest = sandbox.root / "all.yaml"
     manifest.write_text(yaml.safe_dump_all(once.values()))
