@@ -1,0 +1,80 @@
+"""An operator with webhooks: a Website (crd.yaml) gets a host by default, and no two Websites may have the same one.
+
+deploy.yaml runs it behind a Service, with the rights that it needs. It issues and rotates its certificates itself."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from kdl_runtime import Client, Controller, Manager, ObjectKey, Request, Resource, WatchSpec
+from kdl_runtime.client.client import Patch, PatchType, WriteOptions
+from kdl_runtime.clock import SystemClock
+from kdl_runtime.codec.meta import PartialObject
+from kdl_runtime.errors import Invalid
+from kdl_runtime.manager.signals import run
+from kdl_runtime.serve.certificates import Certificates
+from kdl_runtime.transport.http import HttpTransport
+from kdl_runtime.transport.kubeconfig import load_config
+from kdl_runtime.webhook.bundles import mutating_configuration, validating_configuration
+from kdl_runtime.webhook.functions import Validator
+from kdl_runtime.webhook.selfsigned import SelfSigned, SelfSignedOptions, service_hosts
+from kdl_runtime.webhook.server import WebhookOptions, WebhookServer, webhook_server
+
+WEBSITES = Resource("example.com", "v1", "Website", "websites")
+NAME, NAMESPACE = "website-operator", "website-system"
+TARGETS = (mutating_configuration(NAME), validating_configuration(NAME))
+OPTIONS = SelfSignedOptions(ObjectKey(NAMESPACE, "website-certificates"), service_hosts(NAME, NAMESPACE), TARGETS)
+
+
+class Spec(msgspec.Struct, frozen=True, gc=False):
+    host: str = ""
+
+
+class Website(PartialObject, frozen=True, gc=False):
+    spec: Spec = Spec()
+
+
+def default(site: dict[str, Any]) -> None:
+    metadata, spec = site["metadata"], site.setdefault("spec", {})
+    if "host" not in spec:
+        if not metadata.get("name"):
+            raise ValueError("a Website without a name of its own needs spec.host")
+        spec["host"] = f"{metadata['name']}.{metadata['namespace']}.example.com"
+
+
+def build(manager: Manager, certificates: Certificates, options: WebhookOptions | None = None) -> WebhookServer:
+    sites = manager.cache.declare(WatchSpec(WEBSITES, Website, indexes={"host": lambda site: [site.spec.host]}))
+
+    def check(site: dict[str, Any], _old: object = None) -> None:
+        host, key = site["spec"]["host"], Request(site["metadata"]["namespace"], site["metadata"]["name"])
+        # The cache may be a moment old: of two Websites made in that moment, both can get the host.
+        if others := [other.key for other in sites.by_index("host", host) if other.key != key]:
+            raise Invalid(f"spec.host: {host} belongs to {others[0]} already")
+
+    def delete(site: dict[str, Any]) -> None:
+        if site["metadata"].get("labels", {}).get("live") == "true":
+            raise ValueError("this Website is live: remove its label first")
+
+    async def reconcile(key: Request) -> None:
+        if (site := sites.object(key)) is not None:
+            status = {"url": f"https://{site['spec']['host']}/"}
+            if site.get("status") != status:
+                patch = Patch(PatchType.MERGE, {"status": status})
+                await manager.client.patch(WEBSITES, key, patch, WriteOptions(subresource="status"))
+
+    manager.add(Controller("website", reconcile).for_(sites))
+    server = webhook_server(manager, certificates, options)
+    server.mutate(WEBSITES, default)
+    server.validate(WEBSITES, Validator(create=check, update=check, delete=delete))
+    return server
+
+
+async def main() -> None:
+    manager = Manager(Client(HttpTransport(load_config(), SystemClock()), SystemClock()))
+    build(manager, SelfSigned(manager.client, OPTIONS, manager.clock, manager.metrics))
+    await run(manager)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
