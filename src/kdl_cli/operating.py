@@ -3,6 +3,7 @@
 import os
 import platform
 import uuid
+from pathlib import Path
 
 from kdl_cli.errors import CliError
 from kdl_cli.operatorflags import ElectionFlags, OperatorFlags
@@ -17,6 +18,8 @@ from kdl_runtime.observe import logging
 from kdl_runtime.observe.tracing import Tracer
 from kdl_runtime.resources.discovery import served
 from kdl_runtime.serve.address import parse_bind_address
+from kdl_runtime.serve.certificates import PairPaths
+from kdl_runtime.serve.metrics_server import MetricsSecurity
 from kdl_workloads.operator import OperatorOptions, build
 
 
@@ -49,10 +52,11 @@ async def operate(flags: OperatorFlags, election: ElectionFlags) -> None:
 
 
 def manager_options(flags: OperatorFlags) -> ManagerOptions:
-    """CliError for traces without OpenTelemetry."""
+    """CliError for traces without OpenTelemetry, and for flags that do not go together."""
     return ManagerOptions(
         metrics_bind_address=flags.metrics_bind_address,
         health_probe_bind_address=flags.health_probe_bind_address,
+        metrics_security=_metrics_security(flags),
         graceful_shutdown_timeout=flags.graceful_shutdown_timeout,
         namespaces=flags.namespaces,
         tune_gc=True,
@@ -60,6 +64,15 @@ def manager_options(flags: OperatorFlags) -> ManagerOptions:
         tracer=_tracer() if flags.traces else None,
         stall_threshold=flags.event_loop_stall_threshold,
     )
+
+
+def _metrics_security(flags: OperatorFlags) -> MetricsSecurity | None:
+    path = flags.metrics_cert_path
+    if flags.metrics_secure:
+        return MetricsSecurity(PairPaths(Path(path), flags.metrics_cert_name, flags.metrics_cert_key) if path else None)
+    if path:
+        raise CliError("--metrics-cert-path is for metrics over TLS: add --metrics-secure")
+    return None
 
 
 def _tracer() -> Tracer:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class OperatorFlags:
-    """``namespaces`` empty: all of them. Times in seconds."""
+    """``namespaces`` empty: all of them. Times in seconds. ``metrics_cert_path`` None: a certificate of its own."""
 
     kubeconfig: str | None
     context: str | None
@@ -13,6 +13,10 @@ class OperatorFlags:
     workloads: str
     max_concurrent_reconciles: int
     metrics_bind_address: str
+    metrics_secure: bool
+    metrics_cert_path: str | None
+    metrics_cert_name: str
+    metrics_cert_key: str
     health_probe_bind_address: str
     graceful_shutdown_timeout: float
     warmup: bool

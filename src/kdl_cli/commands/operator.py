@@ -51,6 +51,23 @@ from kdl_cli.options import examples, gathered
     help="Where Prometheus metrics are served; 0 turns them off.",
 )
 @click.option(
+    "--metrics-secure/--no-metrics-secure",
+    default=False,
+    show_default=True,
+    help="Serve metrics over TLS, to whom a role allows get on the URL /metrics.",
+)
+@click.option(
+    "--metrics-cert-path",
+    metavar="DIR",
+    help="Where the certificate for that is; it may change. Default: one of its own, which nobody can check.",
+)
+@click.option(
+    "--metrics-cert-name", default="tls.crt", show_default=True, metavar="FILE", help="Its name in that directory."
+)
+@click.option(
+    "--metrics-cert-key", default="tls.key", show_default=True, metavar="FILE", help="The name of its key there."
+)
+@click.option(
     "--health-probe-bind-address",
     default=":8081",
     show_default=True,

@@ -3,16 +3,20 @@
 import dataclasses
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
 from kdl_cli.commands.operator import command
+from kdl_cli.errors import CliError
 from kdl_cli.operating import manager_options
 from kdl_cli.operatorflags import OperatorFlags
 from kdl_runtime.manager.manager import ManagerOptions
 from kdl_runtime.observe.opentelemetry import OpenTelemetryTracer
+from kdl_runtime.serve.certificates import PairPaths
+from kdl_runtime.serve.metrics_server import MetricsSecurity
 
 
 def options_of(*arguments: str) -> ManagerOptions:
@@ -42,6 +46,26 @@ def test_flags_reach_the_manager(arguments: list[str], expected: dict[str, Any])
     }
     assert {name: found[name] for name in expected} == expected
     assert options.tracer is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], None),
+        (["--metrics-secure"], MetricsSecurity()),
+        (
+            ["--metrics-secure", "--metrics-cert-path", "/c", "--metrics-cert-name", "a", "--metrics-cert-key", "b"],
+            MetricsSecurity(PairPaths(Path("/c"), "a", "b")),
+        ),
+    ],
+)
+def test_metrics_are_protected_as_the_flags_say(arguments: list[str], expected: MetricsSecurity | None) -> None:
+    assert options_of(*arguments).metrics_security == expected
+
+
+def test_a_certificate_for_plain_metrics_is_refused() -> None:
+    with pytest.raises(CliError, match="add --metrics-secure"):
+        options_of("--metrics-cert-path", "/c")
 
 
 def test_traces_go_to_opentelemetry() -> None:
