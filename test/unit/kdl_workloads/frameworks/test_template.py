@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from kdl_workloads.template import find_container, merge_env, port_number, with_env, with_port
+from kdl_workloads.template import (
+    find_container,
+    merge_env,
+    pod_request,
+    port_number,
+    whole,
+    with_env,
+    with_port,
+    with_volume,
+)
 
 TEMPLATE: dict[str, Any] = {
     "metadata": {"labels": {"a": "b"}},
@@ -82,3 +91,49 @@ def test_port_number(container: str, port: str, number: int | None) -> None:
 def test_nothing_is_found_in_an_empty_template(template: dict[str, Any]) -> None:
     assert find_container(template, "train") is None
     assert port_number(template, "train", "p") is None
+
+
+def test_env_of_one_container() -> None:
+    template = {"spec": {"containers": [{"name": "a"}, {"name": "b", "env": [{"name": "X", "value": "1"}]}]}}
+    changed = with_env(template, [{"name": "Y", "value": "2"}], "a")
+    assert changed["spec"]["containers"] == [
+        {"name": "a", "env": [{"name": "Y", "value": "2"}]},
+        {"name": "b", "env": [{"name": "X", "value": "1"}]},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "number"), [("1500m", 2), ("2", 2), (3, 3), ("2Gi", 2**31), ("100M", 10**8), (0, 0), ("1n", 1)]
+)
+def test_whole_numbers(quantity: str | int, number: int) -> None:
+    assert whole(quantity) == number
+
+
+def requesting(*cpus: str) -> list[dict[str, Any]]:
+    return [{"resources": {"requests": {"cpu": cpu}}} for cpu in cpus]
+
+
+@pytest.mark.parametrize(
+    ("spec", "cores"),
+    [
+        ({"containers": requesting("700m", "500m")}, 2),
+        ({"containers": requesting("700m"), "initContainers": requesting("3", "1")}, 3),
+        ({"containers": [{"resources": {"limits": {"cpu": "4"}}}, {}]}, 0),
+        ({"containers": [{"resources": None}]}, 0),
+        ({}, 0),
+    ],
+)
+def test_what_a_pod_requests(spec: dict[str, Any], cores: int) -> None:
+    assert pod_request({"spec": spec}, "cpu") == cores
+
+
+def test_a_volume_takes_the_place_of_one_of_its_name() -> None:
+    mine, other = {"name": "v", "emptyDir": {"medium": "Memory"}}, {"name": "w", "emptyDir": {}}
+    template = {"spec": {"containers": [{"name": "a"}, {"name": "b"}], "volumes": [{"name": "v"}, other]}}
+    changed = with_volume(template, mine, "a", "/v")
+    assert changed["spec"]["volumes"] == [other, mine]
+    assert changed["spec"]["containers"] == [
+        {"name": "a", "volumeMounts": [{"name": "v", "mountPath": "/v"}]},
+        {"name": "b"},
+    ]
+    assert with_volume(changed, mine, "a", "/v") == changed
