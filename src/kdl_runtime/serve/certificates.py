@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +16,9 @@ from kdl_runtime.serve.tls import CertificateError, ServingContext
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 10.0
+
+WEBHOOK_DIRECTORY = Path(tempfile.gettempdir(), "k8s-webhook-server", "serving-certs")
+"""Where manifests that kubebuilder has made mount the certificate of a webhook."""
 
 
 class Certificates(Protocol):
@@ -39,7 +43,7 @@ class PairPaths:
     """Where a certificate and its key are, both PEM. The names are those that a Secret of type kubernetes.io/tls,
     mounted as a directory, has."""
 
-    directory: Path
+    directory: Path = WEBHOOK_DIRECTORY
     certificate_name: str = "tls.crt"
     key_name: str = "tls.key"
 

@@ -52,8 +52,8 @@ class IssuingError(KdlError):
 class SelfSignedOptions:
     """``secret``: where the certificates are kept; it is made if it is not there, and an empty one is filled.
     ``hosts``: the names and addresses under which the server is called (``service_hosts``). ``targets``: what gets the
-    ``caBundle``. ``interval``: seconds between two looks at the Secret and the targets, which are also watched unless
-    ``watch`` is False.
+    ``caBundle``; without any, somebody else has to see to it. ``interval``: seconds between two looks at the Secret and
+    the targets, which are also watched unless ``watch`` is False.
 
     Rights: get, list, watch, create and update of the Secret; get, list, watch and patch of the targets.
     """

@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +27,6 @@ from kdl_runtime.webhook.functions import Default, Validator, defaulting, valida
 from kdl_runtime.webhook.paths import CONVERT_PATH, mutate_path, validate_path
 
 PORT = 9443
-DEFAULT_DIRECTORY = Path(tempfile.gettempdir(), "k8s-webhook-server", "serving-certs")
-"""Where manifests that kubebuilder has made mount the certificate."""
-
 SHUTDOWN_SECONDS = 60.0
 MAX_ADMISSION_BYTES = 7 * 1024 * 1024
 MAX_CONVERSION_BYTES = 256 * 1024 * 1024

@@ -103,7 +103,7 @@ async def live(world: World, observer: Observer, seed: int, days: int) -> None:
         observer.check()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_two_years_of_rotations_with_a_chain_that_is_always_valid_and_trusted(seed: int) -> None:
     async def body(world: World) -> None:
         observer = Observer(world)
