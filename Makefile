@@ -59,8 +59,8 @@ e2e: $(STAMP) ## The operator on a real Kubernetes: KUBECONFIG's, kind, or a clu
 conformance: $(STAMP) ## The API suite on the local cluster and on a real API server, compared
 	@hack/conformance
 
-docs:
-	@echo "make docs: there is no documentation site yet; read docs/*.md" >&2; exit 1
+docs: $(STAMP) ## Write the API reference anew from the docstrings
+	@PYTHONPATH=hack $(BIN)/python -m apireference
 
 clean: ## Remove the environment and every cache in the checkout
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build src/*.egg-info

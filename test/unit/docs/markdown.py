@@ -1,6 +1,7 @@
 """The parts of a Markdown page that tests look at: fenced blocks, links, headings and inline code."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,9 +78,15 @@ class Page:
 
     @property
     def anchors(self) -> set[str]:
-        """What GitHub makes of the headings."""
-        headings = (match.group(1) for line in self.prose.splitlines() if (match := _HEADING.match(line)))
-        return {anchor(heading) for heading in headings}
+        """What GitHub makes of the headings; those that come twice are numbered."""
+        found: Counter[str] = Counter()
+        anchors = set()
+        for line in self.prose.splitlines():
+            if match := _HEADING.match(line):
+                name = anchor(_LINK.sub(lambda link: link.group(0)[1:].partition("]")[0], match.group(1)))
+                anchors.add(f"{name}-{found[name]}" if found[name] else name)
+                found[name] += 1
+        return anchors
 
     def table_rows(self) -> list[list[str]]:
         """The cells of each row of each table, without headers and rules."""
@@ -100,4 +107,5 @@ def anchor(heading: str) -> str:
 
 
 def runtime_pages() -> list[Path]:
-    return sorted(RUNTIME_DOCS.glob("*.md"))
+    """Those of the reference included."""
+    return sorted(RUNTIME_DOCS.rglob("*.md"))

@@ -1,0 +1,110 @@
+"""What the pages of the runtime name is there: files, headings, modules, tests."""
+
+import ast
+import re
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from unit.docs.markdown import ROOT, RUNTIME_DOCS, Page, runtime_pages
+
+PAGES = runtime_pages()
+NAME = re.compile(r"^(kdl_(?:runtime|testing|local|workloads|cli)(?:\.\w+)*)(?:\(.*\))?$")
+TEST_ID = re.compile(r"^((?:[\w-]+/)*test_\w+\.py)::(test_\w+)$")
+TESTS = ROOT / "test" / "unit" / "kdl_runtime"
+"""Where tests are that are named by less than their path."""
+
+
+def ids(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@cache
+def read(path: Path) -> Page:
+    return Page.read(path)
+
+
+@cache
+def functions_in(path: Path) -> frozenset[str]:
+    tree = ast.parse(path.read_text())
+    return frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def resolves(name: str) -> bool:
+    """Whether it is a module, or something in one."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        try:
+            found = import_module(".".join(parts[:count]))
+        except ImportError:
+            continue
+        for attribute in parts[count:]:
+            if not hasattr(found, attribute):
+                return False
+            found = getattr(found, attribute)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("path", PAGES, ids=ids)
+def test_links_lead_somewhere(path: Path) -> None:
+    page = read(path)
+    for link in page.links:
+        if link.startswith(("http://", "https://")):
+            continue
+        file, _, fragment = link.partition("#")
+        target = (path.parent / file).resolve() if file else path
+        assert target.exists(), f"{path.name} links to {link}"
+        if fragment:
+            assert fragment in read(target).anchors, f"{path.name} links to {link}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=ids)
+def test_names_of_modules_and_tests_exist(path: Path) -> None:
+    for code in read(path).codes:
+        if match := NAME.match(code):
+            assert resolves(match.group(1)), f"{path.name} names {code}"
+        elif match := TEST_ID.match(code):
+            file = (ROOT if match.group(1).startswith("test/") else TESTS) / match.group(1)
+            assert file.exists(), f"{path.name} names {code}"
+            assert match.group(2) in functions_in(file), f"{path.name} names {code}"
+
+
+@pytest.mark.parametrize("section", range(1, 12))
+def test_every_behaviour_has_a_place_and_a_proof_or_a_reason(section: int) -> None:
+    page = read(RUNTIME_DOCS / "semantics.md")
+    _, found, rest = page.text.partition(f"\n## 1.{section} ")
+    assert found, f"section 1.{section} is missing"
+    rows = Page(page.path, rest.partition("\n## ")[0]).table_rows()
+    assert len(rows) >= 3
+    for behaviour, place, proof in rows:
+        if place.startswith(("left out: ", "not yet")):
+            continue
+        assert "](../../src/" in place, f"{behaviour}: which module?"
+        assert "::test_" in proof, f"{behaviour}: which test?"
+
+
+def test_a_page_that_nobody_links_is_found_by_nobody() -> None:
+    linked = {(page.parent / link.partition("#")[0]).resolve() for page in PAGES for link in read(page).links}
+    assert [page.name for page in PAGES if page not in linked] == []
+
+
+def test_pages_are_read_by_people() -> None:
+    written = [page for page in PAGES if page.parent.name != "api" and page.name != "api.md"]
+    assert {page.name: count for page in written if (count := len(read(page).text.splitlines())) > 260} == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("kdl_runtime", True),
+        ("kdl_runtime.Manager", True),
+        ("kdl_runtime.cache.cache.Cache.declare", True),
+        ("kdl_runtime.cache.cache.Cache.nothing", False),
+        ("kdl_runtime.nowhere", False),
+    ],
+)
+def test_names_resolve(name: str, there: bool) -> None:
+    assert resolves(name) == there
