@@ -20,6 +20,7 @@ from sim.records import (
     owner_of,
     phase_of,
     replicas_of,
+    roles_of,
 )
 from sim.timeline import Timeline
 from sim.users import Users
@@ -165,8 +166,7 @@ class FinalRules:
             self.timeline.violated("operator", f"sends {len(requests)} requests while nothing happens: {some}")
 
     def _runs_in_full(self, record: JobRecord) -> bool:
-        roles = record.obj["spec"].get("pytorchReplicaSpecs") or record.obj["spec"]["xgbReplicaSpecs"]
-        for role in roles:
+        for role in roles_of(record.obj["spec"]):
             running = [pod for pod in self._pods(record, role) if phase_of(pod) == "Running"]
             done = [i for i in succeeded_indexes(record.status, role) if i < replicas_of(record.obj["spec"], role)]
             if len(running) + len(done) != replicas_of(record.obj["spec"], role) or any(map(is_terminating, running)):

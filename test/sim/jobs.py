@@ -4,11 +4,22 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from kdl_runtime.types import Resource, parse_api_version
-from kdl_workloads.framework import KUBEDL, KUBEFLOW, MASTER, WORKER
+from kdl_runtime.types import Resource
+from kdl_workloads.framework import KUBEDL, KUBEFLOW, MASTER, WORKER, Framework
+from kdl_workloads.frameworks.registry import frameworks
 
 RETRYABLE, PERMANENT = 138, 1
 """Exit codes of programs. A node that kills gives 137 or 143, so that the two can be told apart."""
+
+FRAMEWORKS = frameworks([])
+WITH_MASTER = ("XGBoostJob", "PyTorchJob", "TFJob", "PaddleJob")
+"""Kinds of Workers and a Master; all but the first also do without. The other kinds have Workers only here."""
+KINDS = (*WITH_MASTER, "JAXJob", "MXJob", "XDLJob")
+EVERY_WORKER: dict[str, dict[str, Any]] = {
+    "TFJob": {"successPolicy": "AllWorkers"},
+    "XDLJob": {"minFinishWorkRate": 100},
+}
+"""What the spec of a job without a Master says so that every Worker has to succeed."""
 
 RUNNING, SUSPENDED, GONE = "Running", "Suspended", "Gone"
 SUCCEEDED, FAILED = "Succeeded", "Failed"
@@ -54,13 +65,16 @@ class SimJob:
     actions: tuple[UserAction, ...] = ()
 
     @property
+    def framework(self) -> Framework:
+        return FRAMEWORKS[self.kind]
+
+    @property
     def resource(self) -> Resource:
-        group, version = parse_api_version(self.api_version)
-        return Resource(group, version, self.kind, f"{self.kind.lower()}s")
+        return self.framework.resource(self.api_version)
 
     @property
     def specs_field(self) -> str:
-        return "pytorchReplicaSpecs" if self.kind == "PyTorchJob" else "xgbReplicaSpecs"
+        return self.framework.replica_specs_field
 
     def plan(self, role: str, index: int) -> ReplicaPlan:
         """That of a replica; one that was added by scaling out does as the first of its role."""
@@ -69,8 +83,7 @@ class SimJob:
 
     def manifest(self) -> dict[str, Any]:
         """The object as a user would write it."""
-        pytorch = self.kind == "PyTorchJob"
-        container = "pytorch" if pytorch else {KUBEDL: "xgboostjob", KUBEFLOW: "xgboost"}[self.api_version]
+        container = self.framework.conventions[self.api_version].container
         template = {
             "spec": {
                 "containers": [{"name": container, "image": "first", "resources": {"requests": {"cpu": "1"}}}],
@@ -81,12 +94,13 @@ class SimJob:
             role: {"replicas": len(plans), "restartPolicy": self.restart_policies[role], "template": template}
             for role, plans in self.replicas.items()
         }
+        extra = EVERY_WORKER.get(self.kind, {}) if MASTER not in self.replicas else {}
         nested = {"runPolicy": self.policy} if self.api_version == KUBEFLOW else self.policy
         return {
             "apiVersion": self.api_version,
             "kind": self.kind,
             "metadata": {"name": self.name, "namespace": self.namespace},
-            "spec": {**nested, self.specs_field: specs},
+            "spec": {**nested, **extra, self.specs_field: specs},
         }
 
 
@@ -121,16 +135,16 @@ class _Draft:
 
 
 def draw_job(rng: random.Random, index: int) -> SimJob:
-    kind = rng.choice(("XGBoostJob", "PyTorchJob"))
+    kind = rng.choice(KINDS)
     seconds = rng.uniform(1, 300)
     replicas = {WORKER: tuple(ReplicaPlan(rng.uniform(0.5, seconds)) for _ in range(rng.randint(1, 4)))}
-    if kind == "XGBoostJob" or rng.random() < 0.75:
+    if kind == "XGBoostJob" or (kind in WITH_MASTER and rng.random() < 0.75):
         # The Master ends with the last worker, as masters of real frameworks do.
         replicas = {MASTER: (ReplicaPlan(seconds + 5),), **replicas}
     policy: dict[str, Any] = {"cleanPodPolicy": rng.choice(("All", "Running", "None"))}
     if rng.random() < 0.3:
         policy["ttlSecondsAfterFinished"] = rng.randint(1, 600)
-    draft = _Draft(rng, rng.choice((KUBEDL, KUBEFLOW)), kind, replicas, policy)
+    draft = _Draft(rng, rng.choice(sorted(FRAMEWORKS[kind].conventions)), kind, replicas, policy)
     _draw_fate(draft, seconds)
     restart_policies = dict.fromkeys(draft.replicas, rng.choice(draft.policies))
     actions = _draw_actions(draft) if rng.random() < 0.5 else ()

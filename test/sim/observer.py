@@ -7,7 +7,7 @@ from kdl_local.apiserver.storage import Entry
 from kdl_local.apiserver.types import ResourceType
 from kdl_local.pods import condition
 from sim.job_rules import JobRules
-from sim.jobs import SUCCEEDED
+from sim.jobs import FRAMEWORKS, SUCCEEDED
 from sim.pod_rules import PodRules
 from sim.records import (
     TERMINAL_PHASES,
@@ -26,7 +26,7 @@ from sim.timeline import Timeline
 OPERATOR = "operator"
 ACTOR: ContextVar[str] = ContextVar("actor", default="cluster")
 """Who makes the write that is under way."""
-JOB_KINDS = frozenset({"PyTorchJob", "XGBoostJob"})
+JOB_KINDS = frozenset(FRAMEWORKS)
 
 
 @dataclass

@@ -235,9 +235,13 @@ def image_of(spec: Object, role: str) -> str:
     return str(_role(spec, role)["template"]["spec"]["containers"][0]["image"])
 
 
+def roles_of(spec: Object) -> Object:
+    """The replica specs of a job of any kind."""
+    return next((value for name, value in spec.items() if name.endswith("ReplicaSpecs")), {})
+
+
 def _role(spec: Object, role: str) -> Object:
-    roles: Object = spec.get("pytorchReplicaSpecs") or spec.get("xgbReplicaSpecs") or {}
-    return next((value for name, value in roles.items() if name.lower() == role.lower()), {})
+    return next((value for name, value in roles_of(spec).items() if name.lower() == role.lower()), {})
 
 
 def has_condition(status: Object, type_: str) -> bool:
