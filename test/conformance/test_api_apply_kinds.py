@@ -188,6 +188,13 @@ async def test_the_same_scale_owns_nothing(apply: Applier) -> None:
     assert owners(await apply.api.ok("GET", apply.path)) == {"Apply a": {"spec/replicas"}}
 
 
+async def test_nobody_owns_a_scale_of_none(apply: Applier) -> None:
+    await apply.ok("a", spec(replicas=2, mode="fast"))
+    scale = f"{apply.path}/scale"
+    await apply.api.ok("PATCH", scale, {"spec": {"replicas": 0}}, content_type=MERGE, fieldManager="m")
+    assert owners(await apply.api.ok("GET", apply.path)) == {"Apply a": {"spec/mode"}}
+
+
 # ---- several versions
 
 

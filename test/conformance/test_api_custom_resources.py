@@ -34,6 +34,18 @@ async def test_null_in_a_map_is_dropped(widgets: Widgets) -> None:
     assert made["spec"] == {"size": 3, "quotas": {"y": {"limit": 1, "unit": "byte"}}, "free": {"z": None}}
 
 
+async def test_null_in_a_list_of_a_merge_patch_is_no_value(widgets: Widgets) -> None:
+    await widgets.create("a", free={"any": [{"x": None}]})
+    patch = {"spec": {"free": {"any": [{"x": None, "y": [{"z": None}]}, None]}}}
+    found = await widgets.api.ok("PATCH", widgets.path("a"), patch, content_type=MERGE)
+    assert found["spec"]["free"] == {"any": [{"y": [{}]}, None]}
+
+
+async def test_a_count_is_a_number(widgets: Widgets) -> None:
+    answer = await widgets.api("POST", widgets.path(), widgets.new("a", replicas=True))
+    assert (answer.code, (".spec.replicas", "FieldValueInvalid") in answer.causes) == (422, True)
+
+
 async def test_unknown_fields_are_dropped(widgets: Widgets) -> None:
     obj = widgets.new("a", extra=1, free={"any": {"thing": [1]}}, parts=[{"key": "k", "extra": 2}]) | {"more": 3}
     made = await widgets.api.ok("POST", widgets.path(), obj)

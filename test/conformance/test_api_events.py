@@ -62,6 +62,12 @@ async def test_a_new_event_in_the_core_api(api: Api) -> None:
     assert found["eventTime"] == "2026-01-01T00:00:00.123456Z"
 
 
+async def test_names_of_core_events_are_free(api: Api) -> None:
+    await api.create("events", core_event(api, "UPPER") | {"metadata": {"name": "UPPER", "finalizers": ["plain"]}})
+    answer = await api.refused(422, "Invalid", "POST", api.path("events", group_version=NEW), new_event(api, "UPPER"))
+    assert answer.causes == [("metadata.name", "FieldValueInvalid")]
+
+
 async def test_a_write_in_one_api_forgets_the_owners_in_the_other(api: Api) -> None:
     await api.create("events", new_event(api, "b"), group_version=NEW)
     path, change = api.path("events", "b"), {"metadata": {"labels": {"l": "1"}}}

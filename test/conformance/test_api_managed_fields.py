@@ -104,6 +104,16 @@ async def test_the_time_of_a_change_alone_is_no_change(api: Api) -> None:
     assert await api.ok("PUT", api.path("configmaps", "a"), sent) == made
 
 
+async def test_nobody_owns_what_a_replaced_service_keeps(api: Api) -> None:
+    headless = {"spec": {"clusterIP": "None", "selector": {"app": "x"}}}
+    made = await api.create("services", {"metadata": {"name": "a"}, **headless}, fieldManager="p")
+    assert "spec/clusterIP" in owners(made)["Update p"]
+    replaced = {"metadata": {"name": "a"}, "spec": {"selector": {"app": "x"}}}
+    found = await api.ok("PUT", api.path("services", "a"), replaced, fieldManager="u")
+    assert found["spec"]["clusterIP"] == "None"
+    assert not any("spec/clusterIP" in fields for fields in owners(found).values())
+
+
 async def test_updates_of_one_manager_are_one_entry(api: Api) -> None:
     await api.create("configmaps", config_map("a", x="1"), fieldManager="p")
     path = api.path("configmaps", "a")

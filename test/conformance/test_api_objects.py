@@ -293,6 +293,45 @@ async def test_what_selects_pods_has_the_families_of_the_cluster(api: Api) -> No
     assert patched["spec"]["ipFamilies"] == ["IPv4"]
 
 
+async def test_a_service_becomes_external_and_its_address_goes(api: Api) -> None:
+    await api.create("services", {"metadata": {"name": "a"}, "spec": {"ports": [{"port": 80}]}})
+    change = {"spec": {"type": "ExternalName", "externalName": "a.example.com"}}
+    found = await api.ok("PATCH", api.path("services", "a"), change, content_type=MERGE)
+    assert not {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"} & set(found["spec"])
+
+
+async def test_addresses_of_services_are_checked_first_and_alone(api: Api) -> None:
+    spec = {"clusterIP": "1.2.3", "ports": [{"port": 0, "targetPort": "A B"}]}
+    answer = await api.refused(422, "Invalid", "POST", api.path("services"), {"metadata": {"name": "a"}, "spec": spec})
+    assert answer.causes == [("spec.clusterIPs[0]", "FieldValueInvalid")]
+    del spec["clusterIP"]
+    answer = await api.refused(422, "Invalid", "POST", api.path("services"), {"metadata": {"name": "a"}, "spec": spec})
+    assert {field for field, _ in answer.causes} == {"spec.ports[0].port", "spec.ports[0].targetPort"}
+
+
+async def test_an_empty_string_is_no_value(api: Api) -> None:
+    assert (await api.create("secrets", {"metadata": {"name": "a"}, "type": ""}))["type"] == "Opaque"
+    spec = {"type": "", "sessionAffinity": "", "ports": [{"port": 80, "protocol": ""}]}
+    made = (await api.create("services", {"metadata": {"name": "a"}, "spec": spec}))["spec"]
+    assert (made["type"], made["sessionAffinity"], made["ports"][0]["protocol"]) == ("ClusterIP", "None", "TCP")
+
+
+async def test_null_for_a_string_in_a_map_or_list_is_an_empty_one(api: Api) -> None:
+    made = await api.create("configmaps", {"metadata": {"name": "a", "labels": {"l": None}}, "data": {"x": None}})
+    assert (made["metadata"]["labels"], made["data"]) == ({"l": ""}, {"x": ""})
+    pod = pending_pod("a")
+    pod["spec"]["containers"][0]["args"] = ["-c", None]
+    assert (await api.create("pods", pod))["spec"]["containers"][0]["args"] == ["-c", ""]
+
+
+async def test_a_replaced_disruption_budget_needs_a_resource_version(api: Api) -> None:
+    budget = {"metadata": {"name": "a"}, "spec": {"minAvailable": 1}}
+    await api.create("poddisruptionbudgets", budget, group_version="policy/v1")
+    path = api.path("poddisruptionbudgets", "a", group_version="policy/v1")
+    answer = await api.refused(422, "Invalid", "PUT", path, budget)
+    assert answer.causes == [("metadata.resourceVersion", "FieldValueInvalid")]
+
+
 async def test_pods_get_defaults(api: Api) -> None:
     pod = await api.create("pods", pending_pod("a"))
     spec, (container,) = pod["spec"], pod["spec"]["containers"]

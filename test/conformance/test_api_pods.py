@@ -206,6 +206,18 @@ async def test_what_may_change(api: Api, change: Object, code: int) -> None:
     assert answer.code == code, answer.object
 
 
+async def test_a_toleration_may_last_longer(api: Api) -> None:
+    pod = pending_pod("a")
+    pod["spec"]["tolerations"] = [{"key": "k", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 5}]
+    made = await api.create("pods", pod)
+    made["spec"]["tolerations"][0]["tolerationSeconds"] = 50
+    await api.ok("PUT", api.path("pods", "a"), made)
+    made["spec"]["tolerations"][0]["key"] = "l"
+    made["metadata"].pop("resourceVersion")
+    answer = await api.refused(422, "Invalid", "PUT", api.path("pods", "a"), made)
+    assert answer.causes == [("spec.tolerations", "FieldValueForbidden")]
+
+
 async def test_gates_are_not_added(api: Api) -> None:
     await api.create("pods", pending_pod("a"))
     change = {"spec": {"schedulingGates": [{"name": "example.com/gate"}]}}
@@ -236,6 +248,23 @@ async def test_probes_and_hooks_are_checked(api: Api, container: Object, causes:
     pod["spec"]["containers"][0] |= container
     answer = await api.refused(422, "Invalid", "POST", api.path("pods"), pod)
     assert answer.causes == [(f"spec.containers[0].{field}", reason) for field, reason in causes]
+
+
+async def test_a_volume_is_of_one_type(api: Api) -> None:
+    pod = pending_pod("a")
+    pod["spec"]["volumes"] = [{"name": "v", "configMap": {"name": "x"}, "emptyDir": {}}]
+    pod["spec"]["containers"][0]["volumeMounts"] = [{"name": "v", "mountPath": "/v"}]
+    answer = await api.refused(422, "Invalid", "POST", api.path("pods"), pod)
+    assert answer.causes == [
+        ("spec.containers[0].volumeMounts[0].name", "FieldValueNotFound"),
+        ("spec.volumes[0].configMap", "FieldValueForbidden"),
+    ]
+
+
+async def test_a_negative_grace_period_is_one_second(api: Api) -> None:
+    pod = pending_pod("a")
+    pod["spec"]["terminationGracePeriodSeconds"] = -5
+    assert (await api.create("pods", pod))["spec"]["terminationGracePeriodSeconds"] == 1
 
 
 async def test_an_image_may_change(api: Api) -> None:

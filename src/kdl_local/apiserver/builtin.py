@@ -95,6 +95,7 @@ def _core_types() -> list[ResourceType]:
             "ev",
             create_on_update=True,
             selectable_fields=events.CORE_FIELDS,
+            name_errors=path_segment,
         ),
         _core("ServiceAccount", "serviceaccounts", "sa"),
         _core(

@@ -14,8 +14,8 @@ ANNOTATIONS_MAX_BYTES = 256 * 1024
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
 _STANDARD_FINALIZERS = frozenset({ORPHAN, FOREGROUND, "kubernetes"})
-# Groups whose kinds leave the rules for finalizers of the core group out.
-_LENIENT = frozenset({"coordination.k8s.io", "policy"})
+# Kinds that leave the rules for finalizers of the others out.
+_LENIENT = frozenset({"events", "leases.coordination.k8s.io", "poddisruptionbudgets.policy"})
 _STRINGS = ("name", "generateName", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
 _FIELDS = frozenset(
     {
@@ -98,7 +98,9 @@ def validate(type_: ResourceType, obj: Object) -> list[FieldError]:
         *_name_errors(type_, meta),
         *_label_errors(meta.get("labels") or {}),
         *_annotation_errors(meta.get("annotations") or {}),
-        *_finalizer_errors(meta.get("finalizers") or (), qualified=type_.custom or type_.resource.group in _LENIENT),
+        *_finalizer_errors(
+            meta.get("finalizers") or (), qualified=type_.custom or type_.resource.group_resource in _LENIENT
+        ),
         *_owner_errors(meta.get("ownerReferences") or ()),
     ]
 

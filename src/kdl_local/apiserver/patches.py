@@ -33,7 +33,17 @@ def read_patch(request: Request, *, custom: bool) -> Callable[[Object], Object]:
         return lambda obj: _patched(expanded(obj) if inside else obj, decode_json(request.body))
     if media == STRATEGIC:
         return lambda obj: apply_strategic(obj, decode_json(request.body))
-    return lambda obj: apply_merge(obj, decode_json(request.body))
+    return lambda obj: apply_merge(obj, _without_nulls(decode_json(request.body)))
+
+
+def _without_nulls(patch: Any, *, listed: bool = False) -> Any:
+    """A merge patch as the real server reads it: in objects inside of lists, ``listed``, a null is no value either."""
+    if isinstance(patch, list):
+        return [_without_nulls(item, listed=True) for item in patch]
+    if isinstance(patch, dict):
+        found = {name: _without_nulls(value, listed=listed) for name, value in patch.items()}
+        return {name: value for name, value in found.items() if value is not None} if listed else found
+    return patch
 
 
 def _patched(obj: Object, operations: Any) -> Object:

@@ -84,10 +84,6 @@ def pod_spec_errors(spec: Mapping[str, Any], path: str) -> list[FieldError]:
     if deadline is not None and not 1 <= deadline <= _MAX_DEADLINE:
         detail = f"must be between 1 and {_MAX_DEADLINE}, inclusive"
         errors.append(FieldError.invalid(f"{path}.activeDeadlineSeconds", deadline, detail))
-    grace = spec.get("terminationGracePeriodSeconds")
-    if grace is not None and grace < 0:
-        detail = "must be greater than or equal to 0"
-        errors.append(FieldError.invalid(f"{path}.terminationGracePeriodSeconds", grace, detail))
     for name, value in (spec.get("nodeSelector") or {}).items():
         errors += _invalid(f"{path}.nodeSelector", name, qualified_name(name))
         errors += _invalid(f"{path}.nodeSelector", value, label_value(value))
@@ -318,8 +314,8 @@ def _update_errors(spec: Mapping[str, Any], old: Mapping[str, Any]) -> list[Fiel
     elif previous is not None and deadline > previous:
         detail = "must be less than or equal to previous value"
         return [*errors, FieldError.invalid("spec.activeDeadlineSeconds", deadline, detail)]
-    before = old.get("tolerations") or []
-    if any(toleration not in (spec.get("tolerations") or []) for toleration in before):
+    tolerated = [_lasting(toleration) for toleration in spec.get("tolerations") or ()]
+    if any(_lasting(toleration) not in tolerated for toleration in old.get("tolerations") or ()):
         errors.append(
             FieldError.forbidden(
                 "spec.tolerations", "existing toleration can not be modified except its tolerationSeconds"
@@ -340,9 +336,13 @@ def _update_errors(spec: Mapping[str, Any], old: Mapping[str, Any]) -> list[Fiel
     return errors
 
 
+def _lasting(toleration: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in toleration.items() if name != "tolerationSeconds"}
+
+
 def _fixed_part(spec: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a spec that never change. Others have rules of their own; while there are gates
-    the choice of nodes may be narrowed, and a negative grace period may become 1."""
+    """The fields of a spec that never change. Others have rules of their own; while there are gates the choice of nodes
+    may be narrowed."""
     fixed = copy.deepcopy(dict(spec))
     for kind in ("containers", "initContainers"):
         for container in fixed.get(kind) or ():
@@ -350,6 +350,4 @@ def _fixed_part(spec: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, An
     gated = ("nodeSelector",) if old.get("schedulingGates") else ()
     for name in ("activeDeadlineSeconds", "tolerations", "schedulingGates", *gated):
         fixed.pop(name, None)
-    if (old.get("terminationGracePeriodSeconds") or 0) < 0 and fixed.get("terminationGracePeriodSeconds") == 1:
-        fixed["terminationGracePeriodSeconds"] = old["terminationGracePeriodSeconds"]
     return fixed

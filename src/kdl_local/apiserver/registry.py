@@ -3,13 +3,12 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from kdl_local.apiserver import deletion, metadata, strategy
 from kdl_local.apiserver.admission import admit_create, admit_delete
 from kdl_local.apiserver.apply.owners import same_but_for_times
 from kdl_local.apiserver.apply.writes import FIELD as OWNERS
-from kdl_local.apiserver.apply.writes import Author, Ownership, set_owners, take_owners
+from kdl_local.apiserver.apply.writes import Author, Ownership, Stated, set_owners, take_owners
 from kdl_local.apiserver.deletion import DeleteOptions
 from kdl_local.apiserver.events import CORE_EVENTS
 from kdl_local.apiserver.fields import FieldError, invalid_object
@@ -157,6 +156,7 @@ class Registry:
             # Kubelets send back what they have seen.
             new["metadata"].pop("deletionTimestamp", None)
         fixed = metadata.fixed_errors(new, old)
+        stated = new.get("spec")
         new = strategy.prepare_for_update(type_, new, old, options.subresource)
         new = self._complete(type_, new, old, options)
         strategy.count_generation(type_, new, old, options.subresource)
@@ -165,7 +165,7 @@ class Registry:
             self._validate(type_, new, old, fixed)
             self._warn(type_, new, old["metadata"].get("finalizers") or (), options)
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
-        self._set_owners(type_, new, old, given, options)
+        self._set_owners(type_, new, old, Stated(given, stated), options)
         gone = deletion.is_complete(type_, new)
         if strategy.unchanged(new, old) and not gone:
             return stored
@@ -234,13 +234,13 @@ class Registry:
         self._notify(type_, entry, gone)
         return Deletion(entry, gone)
 
-    def _set_owners(self, type_: ResourceType, new: Object, old: Object, given: Any, options: WriteOptions) -> None:
+    def _set_owners(self, type_: ResourceType, new: Object, old: Object, stated: Stated, options: WriteOptions) -> None:
         """In ``new``. A write that changes nothing but when it was made leaves the time as it was."""
         before: Raw | None = old["metadata"].get(OWNERS)
         if options.owners is None:
             # A binding is nobody's: the real server does not count it either.
             bound = options.subresource == "binding"
-            owners = before if bound else self.ownership.updated(type_, old, new, given, options.author)
+            owners = before if bound else self.ownership.updated(type_, old, new, stated, options.author)
         else:
             owners = options.owners
         set_owners(new, before)

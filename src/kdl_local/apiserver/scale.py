@@ -67,7 +67,7 @@ def _count_errors(obj: Object, path: str) -> list[FieldError]:
         if not isinstance(place, dict):
             return [] if place is None else [FieldError.invalid(path, 0, f"{path} accessor error: not an object")]
         place = place.get(part)
-    if place is not None and not isinstance(place, int):
+    if place is not None and type(place) is not int:
         return [FieldError.invalid(path, 0, f"{path} accessor error: not an integer")]
     if isinstance(place, int) and place < 0:
         return [FieldError.invalid(path, place, "should be a non-negative integer")]

@@ -2,11 +2,13 @@
 
 import argparse
 import asyncio
+import re
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from conformance.differential.accepted import ACCEPTED
 from conformance.differential.report import script, transcript
@@ -15,6 +17,10 @@ from conformance.differential.sequences import sequence
 from conformance.differential.servers import local_server, real_server
 from conformance.differential.shrink import shrink
 from conformance.differential.steps import Step
+
+_FIELD = re.compile(r"[a-z]\w*(?:\.\w+)+(?=[\[:])")
+REPEATS = 3
+"""How often a sequence that differs is run again before its difference is taken for one that depends on time."""
 
 
 @dataclass
@@ -85,25 +91,32 @@ async def _show(runner: Runner, seed: int, outcome: Outcome, *, shrinking: bool)
     finding = outcome.finding
     assert finding is not None
     steps: Sequence[Step] = outcome.steps
-    if shrinking:
-        wanted = _signature(finding)
-
-        async def shows(candidate: Sequence[Step]) -> bool:
-            found = (await runner.run(candidate)).finding
-            return found is not None and _signature(found) == wanted
-
-        steps = await shrink(outcome.steps[: finding.index + 1] if not finding.exchange.step.watch else steps, shows)
-        finding = (await runner.run(steps)).finding or finding
     print(f"\n=== seed {seed}, request {finding.index} differs ===")
-    print(script(steps) if shrinking else f"{finding.exchange.step}")
+    wanted = _signature(finding)
+
+    async def shows(candidate: Sequence[Step]) -> bool:
+        found = (await runner.run(candidate)).finding
+        return found is not None and _signature(found) == wanted
+
+    if not shrinking:
+        print(finding.exchange.step)
+    elif any([await shows(steps) for _ in range(REPEATS)]):
+        steps = await shrink(steps if finding.exchange.step.watch else steps[: finding.index + 1], shows)
+        finding = (await runner.run(steps)).finding or finding
+        print(script(steps))
+    else:
+        print(f"{script(steps)}\n    {REPEATS} more runs of these requests did not show it")
     for difference in finding.unexplained:
         print(f"    {difference}")
+    print(f"    again: PYTHONPATH=test {Path(sys.executable).name} -m conformance.differential --seed {seed} --verbose")
     sys.stdout.flush()
 
 
-def _signature(finding: Finding) -> str:
-    """What makes a shorter sequence show the same difference."""
-    return finding.unexplained[0].place
+def _signature(finding: Finding) -> tuple[object, ...]:
+    """What makes a shorter sequence show the same difference: the place, and the codes with the first field named."""
+    exchange, first = finding.exchange, finding.unexplained[0]
+    fields = [_FIELD.findall(str(text))[:1] for text in (first.real, first.local)] if first.place == "code" else ()
+    return first.place, exchange.real.code, exchange.local.code, *fields
 
 
 def _summary(totals: Totals, requests: int, took: float) -> None:

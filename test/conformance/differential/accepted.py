@@ -89,14 +89,6 @@ ACCEPTED: tuple[Accepted, ...] = (
         diverges=True,
     ),
     Accepted(
-        "nulls-in-lists",
-        "A null below a list in a merge patch is kept, as RFC 7386 has it",
-        "the real server drops it",
-        recognition.null_in_list,
-        examples.NULL_IN_LIST,
-        diverges=True,
-    ),
-    Accepted(
         "patch-directives",
         "A directive of a strategic merge patch for what is not there is dropped in silence",
         "kubectl sends none; the real server takes it for an unknown field",

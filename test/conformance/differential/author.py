@@ -278,7 +278,8 @@ class Author:
         if self.maybe(0.25):
             headers = (("Accept", self.pick([TABLE, PARTIAL_LIST, "application/yaml", PARTIAL])),)
             if self.maybe(0.3) and not _doubtful(query) and not any("Match" in name for name, _ in query):
-                query.append(("includeObject", self.pick(["None", "Object", "Metadata", "Some"])))
+                wrong = any(value in ("x", "abc") for _, value in query)
+                query.append(("includeObject", self.pick(["None", "Object", "Metadata", *([] if wrong else ["Some"])])))
         self.send(Step("GET", path, tuple(query), headers))
 
     def pages(self) -> None:

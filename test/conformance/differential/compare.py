@@ -13,11 +13,15 @@ NOT_ACCEPTABLE = 406
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """``place`` is ``code``, ``header NAME``, ``warnings``, ``body.metadata.labels.x`` or ``events[2].object.kind``."""
+    """``place`` is ``code``, ``header NAME``, ``warnings``, ``body.metadata.labels.x`` or ``events[2].object.kind``.
+
+    ``path`` are the keys and indices below ``body`` or the object of an event.
+    """
 
     place: str
     real: Any
     local: Any
+    path: tuple[str | int, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.place}: real {_short(self.real)}, local {_short(self.local)}"
@@ -83,12 +87,12 @@ def _event(type_: str, obj: Any) -> str:
     return f"{type_} {meta.get('name', obj.get('message', ''))} {meta.get('resourceVersion', '')}"
 
 
-def _values(place: str, real: Any, local: Any) -> Iterator[Difference]:
+def _values(place: str, real: Any, local: Any, path: tuple[str | int, ...] = ()) -> Iterator[Difference]:
     if isinstance(real, dict) and isinstance(local, dict):
         for name in sorted({*real, *local}):
-            yield from _values(f"{place}.{name}", real.get(name, ABSENT), local.get(name, ABSENT))
+            yield from _values(f"{place}.{name}", real.get(name, ABSENT), local.get(name, ABSENT), (*path, name))
     elif isinstance(real, list) and isinstance(local, list) and len(real) == len(local):
         for index, (one, other) in enumerate(zip(real, local, strict=True)):
-            yield from _values(f"{place}[{index}]", one, other)
+            yield from _values(f"{place}[{index}]", one, other, (*path, index))
     elif (type(real) is not type(local) or real != local) and not _same_parts(place, real, local):
-        yield Difference(place, real, local)
+        yield Difference(place, real, local, path)

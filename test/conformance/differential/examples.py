@@ -71,11 +71,6 @@ JSON_PATCH_REPLACE = (
     _config_map(),
     _patch(f"{_SPACE}/configmaps/x", [{"op": "replace", "path": "/metadata/labels/none", "value": "1"}], JSON_PATCH),
 )
-_WIDGETS = f"{_TOYS}/namespaces/fz-a/widgets"
-NULL_IN_LIST = (
-    _post(_WIDGETS, {"apiVersion": "toys.example.com/v1", "kind": "Widget", "metadata": {"name": "x"}}),
-    _patch(f"{_WIDGETS}/x", {"spec": {"free": {"any": [{"thing": None}]}}}, MERGE),
-)
 _TEMPLATES = f"{_SPACE}/podtemplates"
 DIRECTIVE = (
     _post(

@@ -7,6 +7,7 @@ from conformance.differential.compare import ABSENT, Difference
 from conformance.differential.exchange import Exchange
 from conformance.differential.kinds import LOST_NODES
 from conformance.differential.normal import Normal
+from kdl_runtime.codec.json import decode
 
 _NOT_SERVED = frozenset({"deployments", "statefulsets", "jobs", "resourcequotas", "limitranges"})
 _CUSTOM = ("toys.example.com", "own.example.com", "kubedl.io", "kubeflow.org")
@@ -26,12 +27,37 @@ def _in_object(difference: Difference) -> bool:
 
 
 def zero_field(exchange: Exchange, difference: Difference) -> bool:
-    """What somebody owns is an empty object, too, and no zero."""
+    """Also the owner of such a field, though not one of a field that is not empty."""
     if any(group in exchange.step.path for group in _CUSTOM) and difference.place not in _EMPTY:
         return False
-    if "managedFields" in difference.place or not _in_object(difference):
+    if not _in_object(difference) or not _is_zero(difference.real) or not _is_zero(difference.local):
         return False
-    return _is_zero(difference.real) and difference.local == ABSENT
+    if "managedFields" not in difference.path:
+        return True
+    return all(_is_zero(_owned(tree, difference.path)) for tree in _trees(exchange, difference))
+
+
+def _trees(exchange: Exchange, difference: Difference) -> tuple[Any, Any]:
+    """The two values that a difference is within."""
+    if (found := re.match(r"events\[(\d+)\]", difference.place)) is None:
+        return exchange.real.body, exchange.local.body
+    index = int(found[1])
+    return (exchange.real.events or [])[index][1], (exchange.local.events or [])[index][1]
+
+
+def _owned(tree: Any, path: tuple[str | int, ...]) -> Any:
+    """The value of the field that an entry of ``managedFields`` speaks of at a path."""
+    place = path.index("managedFields")
+    for key in path[: place - 1]:
+        tree = tree[key]
+    for element in map(str, path[place + 3 :]):
+        kind, _, name = element.partition(":")
+        if kind == "f" and isinstance(tree, dict):
+            tree = tree.get(name, ABSENT)
+        elif kind == "k" and isinstance(tree, list):
+            keys = decode(name.encode())
+            tree = next((item for item in tree if keys.items() <= item.items()), ABSENT)
+    return tree
 
 
 def column_text(exchange: Exchange, difference: Difference) -> bool:
@@ -174,8 +200,3 @@ def replaced_nothing(exchange: Exchange, difference: Difference) -> bool:
         isinstance(item, dict) and item.get("op") == "replace" for item in exchange.step.body
     )
     return replaces and difference.place == "code" and exchange.real.code == 200 and exchange.local.code == 422
-
-
-def null_in_list(exchange: Exchange, difference: Difference) -> bool:
-    """In a list of a merge patch, which the real server looks into and RFC 7386 does not."""
-    return difference.local is None and difference.real == ABSENT and "]." in difference.place

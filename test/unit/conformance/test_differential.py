@@ -104,6 +104,13 @@ async def swallows_warnings(real: ApiServer, request: Request) -> Response:
     return response
 
 
+async def owns_too_little(real: ApiServer, request: Request) -> Response:
+    response = await real.handle(request)
+    if isinstance(response.body, bytes):
+        response.body = response.body.replace(b'"f:seq":{}', b'"f:none":{}').replace(b'"f:image":{},', b"")
+    return response
+
+
 async def stores_dry_runs(real: ApiServer, request: Request) -> Response:
     request.query = {name: values for name, values in request.query.items() if (name, values) != ("dryRun", ["All"])}
     return await real.handle(request)
@@ -116,6 +123,7 @@ FAULTS: Iterable[Change] = (
     swaps_events,
     withholds_deletions,
     swallows_warnings,
+    owns_too_little,
     stores_dry_runs,
 )
 

@@ -54,6 +54,8 @@ _ASSIGNED: Mapping[str, tuple[str, ...]] = {
     "pods": ("priority", "preemptionPolicy", "priorityClassName", "serviceAccountName", "serviceAccount"),
     "services": ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"),
 }
+# What the registry of a kind keeps when a replacement does not name it.
+_KEPT: Mapping[str, tuple[str, ...]] = {"services": ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,14 @@ class Author:
     subresource: str = ""
     force: bool = False
     unowned: FieldSet = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What an update says itself: of the owners, None if nothing, and as its ``spec``."""
+
+    owners: Any
+    spec: Object | None
 
 
 Scaling = Object | Callable[[Object], Object]
@@ -123,9 +133,13 @@ class Ownership:
         """The owners of a new object; ``given`` is what it said itself."""
         return self._written(self._writing(type_, author), {}, obj, given)
 
-    def updated(self, type_: ResourceType, old: Object, new: Object, given: Any, author: Author) -> Raw | None:
-        """The owners after an update."""
-        stored = old["metadata"].get(FIELD)
+    def updated(self, type_: ResourceType, old: Object, new: Object, stated: Stated, author: Author) -> Raw | None:
+        """The owners after an update. What the server keeps although the update leaves it out is nobody's any more."""
+        stored, given = old["metadata"].get(FIELD), stated.owners
+        kept = _KEPT.get(type_.resource.group_resource, ())
+        if kept and not author.subresource:
+            gone = set(kept) - (stated.spec or {}).keys()
+            new = {**new, "spec": {name: value for name, value in new["spec"].items() if name not in gone}}
         if author.subresource or isinstance(given, Raw):
             given = None
         if given is not None and is_reset(given):

@@ -98,10 +98,6 @@ def test_a_bad_container(container: dict[str, Any], message: str) -> None:
             {"activeDeadlineSeconds": 0},
             "spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, inclusive",
         ),
-        (
-            {"terminationGracePeriodSeconds": -1},
-            "spec.terminationGracePeriodSeconds: Invalid value: -1: must be greater than or equal to 0",
-        ),
         ({"nodeSelector": {"a b": "c"}}, 'spec.nodeSelector: Invalid value: "a b": name part must consist'),
         ({"volumes": [{"name": "v"}, {"name": "v"}]}, 'spec.volumes[1].name: Duplicate value: "v"'),
         (
