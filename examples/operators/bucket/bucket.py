@@ -91,8 +91,8 @@ def name_of(bucket: Bucket) -> str:
 
 
 async def main(url: str) -> None:
-    async with aiohttp.ClientSession() as session:
-        manager = Manager(Client(HttpTransport(load_config(), SystemClock()), SystemClock()))
+    async with aiohttp.ClientSession() as session, HttpTransport(load_config(), SystemClock()) as transport:
+        manager = Manager(Client(transport, SystemClock()))
         build(manager, Storage(session, url))
         await run(manager)
 

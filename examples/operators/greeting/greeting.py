@@ -32,9 +32,10 @@ def build(manager: Manager) -> None:
 
 
 async def main() -> None:
-    manager = Manager(Client(HttpTransport(load_config(), SystemClock()), SystemClock()))
-    build(manager)
-    await run(manager)
+    async with HttpTransport(load_config(), SystemClock()) as transport:
+        manager = Manager(Client(transport, SystemClock()))
+        build(manager)
+        await run(manager)
 
 
 if __name__ == "__main__":

@@ -138,4 +138,5 @@ def test_the_manifests_name_what_the_operator_serves() -> None:
 
 
 def test_it_is_small() -> None:
-    assert len((HERE / "website.py").read_text().splitlines()) <= 80
+    lines = (HERE / "website.py").read_text().splitlines()
+    assert len([line for line in lines if line.strip()]) <= 80

@@ -71,9 +71,10 @@ def build(manager: Manager, certificates: Certificates, options: WebhookOptions 
 
 
 async def main() -> None:
-    manager = Manager(Client(HttpTransport(load_config(), SystemClock()), SystemClock()))
-    build(manager, SelfSigned(manager.client, OPTIONS, manager.clock, manager.metrics))
-    await run(manager)
+    async with HttpTransport(load_config(), SystemClock()) as transport:
+        manager = Manager(Client(transport, SystemClock()))
+        build(manager, SelfSigned(manager.client, OPTIONS, manager.clock, manager.metrics))
+        await run(manager)
 
 
 if __name__ == "__main__":

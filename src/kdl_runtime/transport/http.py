@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -99,7 +100,7 @@ class TransportOptions:
 
 
 class HttpTransport:
-    """The real transport, on aiohttp.
+    """The real transport, on aiohttp. ``async with HttpTransport(…)`` closes it at the end.
 
     Requests and streams have a connection pool each, so that no number of watches keeps a request waiting. When the
     client certificate or the authority changes, new connections are made and the old ones end with what runs on them.
@@ -141,6 +142,14 @@ class HttpTransport:
                 async with asyncio.timeout(request.timeout):
                     response = await stack.enter_async_context(self._open(request, credential, streaming=True))
             yield _Stream(response, self.config.server, request)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
 
     async def close(self) -> None:
         """Closes every connection, for good: streams that are still open break, and requests are refused."""

@@ -369,6 +369,14 @@ async def test_closing_breaks_what_is_open(server: Any, transports: Any) -> None
                 await anext(chunks)
 
 
+async def test_leaving_its_block_closes_it(server: Any, transports: Any) -> None:
+    async with server(echo) as url:
+        async with transports(url) as transport:
+            assert (await transport.request(HttpRequest("GET", "/"))).status == 201
+        with pytest.raises(TransportError, match="closed"):
+            await transport.request(HttpRequest("GET", "/"))
+
+
 async def test_getting_a_credential_is_not_the_servers_time(server: Any, transports: Any) -> None:
     class Slow(Renewable):
         async def current(self) -> Credential:
