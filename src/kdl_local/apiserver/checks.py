@@ -215,8 +215,7 @@ def list_check(schema: Mapping[str, Any]) -> Check | None:
     defaults = {key: properties.get(key, {}).get("default") for key in keys}
 
     def identity(item: Any) -> Any:
-        if not isinstance(item, dict):
-            return None
+        item = item or {}
         found = {key: item.get(key, defaults[key]) for key in keys}
         return {key: value for key, value in found.items() if value is not None}
 
@@ -225,7 +224,7 @@ def list_check(schema: Mapping[str, Any]) -> Check | None:
     def check(value: Any, path: Path, errors: list[FieldError]) -> None:
         items = value if isinstance(value, list) else []
         strange = [index for index, item in enumerate(items) if not isinstance(item, dict | None)]
-        for index in strange:
+        for index in strange[:1]:
             why = "must be an object for an array of list-type map"
             errors.append(FieldError.invalid(formatted((path, f"[{index}]")), value[index], why))
         if not strange:

@@ -37,7 +37,7 @@ def errors_of(obj: dict[str, Any], old: dict[str, Any] | None = None) -> list[st
         (
             {"terminationMessagePolicy": "Log"},
             'spec.containers[0].terminationMessagePolicy: Unsupported value: "Log": supported values: '
-            '"FallbackToLogsOnError", "File"',
+            '"File", "FallbackToLogsOnError"',
         ),
         ({"ports": [{"containerPort": 0}]}, "spec.containers[0].ports[0].containerPort: Required value"),
         (
