@@ -47,9 +47,7 @@ class Run:
         shutil.rmtree(LOGS, ignore_errors=True)
         LOGS.mkdir(parents=True)
         on_it = [suite for suite in suites.ON_THE_CLUSTER if self.journal.wants(suite.name)]
-        beside = [
-            suite for suite in suites.BESIDE_IT if self.journal.wants(suite.name, unasked=suite not in suites.ON_DEMAND)
-        ]
+        beside = [suite for suite in suites.BESIDE_IT if self.journal.wants(suite.name)]
         try:
             choice = self._choose() if on_it else None
             self._find_assets([*(choice.assets if choice else ()), *(API if beside else ())])
@@ -137,8 +135,7 @@ class Run:
         elif suite is suites.CONFORMANCE:
             self._program(suite, [HACK / "conformance", "--on", "real"])
         elif suite is suites.DIFFERENTIAL:
-            fuzz = ["-m", "conformance.differential", "--seeds", "0:1000000", "--seconds", str(suites.FUZZ_SECONDS)]
-            self._program(suite, [PYTHON, *fuzz])
+            self._program(suite, [PYTHON, "-m", "conformance.differential", *suites.FUZZ])
         else:
             self._test(suite)
 

@@ -40,9 +40,9 @@ class Journal:
     def failed(self) -> bool:
         return any(step.result == FAILED for step in self.steps)
 
-    def wants(self, name: str, *, unasked: bool = True) -> bool:
-        """``unasked``: whether the step is one of those that run when none is named."""
-        return name in self._wanted or (unasked and not self._wanted)
+    def wants(self, name: str) -> bool:
+        """Every step, unless some are named."""
+        return name in self._wanted or not self._wanted
 
     @contextmanager
     def step(self, name: str) -> Iterator[list[str]]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 TEST_SECONDS = 300
 """After which one test is a failure, unless it says otherwise."""
-FUZZ_SECONDS = 60
+FUZZ = ("--seeds", "0:500", "--seconds", "120")
+"""The same sequences each time, and no more of them than the time allows."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,6 @@ DIFFERENTIAL = Suite("differential", [], selects=False)
 
 BESIDE_IT = (ENVTEST, CLIENT_GO, CLUSTER_TOOL, CONFORMANCE, DIFFERENTIAL)
 """They start what they need, and need the binaries only."""
-
-ON_DEMAND = (DIFFERENTIAL,)
-"""Run only when they are named: random requests still find differences that nobody has decided about."""
 
 NAMES = tuple(suite.name for suite in (*ON_THE_CLUSTER, *BESIDE_IT))
 SOME_FAILED = 1
