@@ -39,7 +39,7 @@ class Cursor:
             async with asyncio.timeout(timeout):
                 await self._changed.wait()
         except TimeoutError:
-            return []
+            pass
         return self._take()
 
     @property

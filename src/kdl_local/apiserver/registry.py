@@ -152,9 +152,7 @@ class Registry:
         self.drop_unknown(type_, new, options)
         check_key(type_, key, new)
         self._check_versions(type_, new, old, options)
-        if options.subresource == "status" and type_.resource.group_resource == "pods":
-            # Kubelets send back what they have seen.
-            new["metadata"].pop("deletionTimestamp", None)
+        strategy.pass_over(type_, new, options.subresource)
         fixed = metadata.fixed_errors(new, old)
         stated = new.get("spec")
         new = strategy.prepare_for_update(type_, new, old, options.subresource)
@@ -244,7 +242,7 @@ class Registry:
         else:
             owners = options.owners
         set_owners(new, before)
-        if not (strategy.unchanged(new, old) and same_but_for_times(before, owners)):
+        if owners is not before and not (strategy.unchanged(new, old) and same_but_for_times(before, owners)):
             set_owners(new, owners)
 
     def _generate_name(self, type_: ResourceType, obj: Object) -> None:

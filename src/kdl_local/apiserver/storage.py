@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import sys
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -89,7 +90,8 @@ class History:
         self._changes: list[Change] = []
         self._lost = first  # revision of the newest change that is not here, or not any more
         self._compacted = 0
-        self._waiting: set[asyncio.Event] = set()
+        # In the order in which they came: whoever is woken up first must be the same at every run of a simulation.
+        self._waiting: dict[asyncio.Event, None] = {}
 
     def append(self, change: Change) -> None:
         self._changes.append(change)
@@ -103,6 +105,12 @@ class History:
     def compact(self, revision: int) -> None:
         """Watches and consistent lists cannot start before this revision any more."""
         self._compacted = max(self._compacted, revision)
+
+    def end(self) -> None:
+        """It is not continued: who reads it gets Expired."""
+        self._lost = sys.maxsize
+        for event in self._waiting:
+            event.set()
 
     @property
     def floor(self) -> int:
@@ -127,14 +135,22 @@ class History:
 
     def subscribe(self, event: asyncio.Event) -> None:
         """Sets an event with each further change, until ``unsubscribe``."""
-        self._waiting.add(event)
+        self._waiting[event] = None
 
     def unsubscribe(self, event: asyncio.Event) -> None:
-        self._waiting.discard(event)
+        self._waiting.pop(event, None)
 
     @property
     def watchers(self) -> int:
         return len(self._waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All objects at one revision: what a backup of etcd holds."""
+
+    revision: int
+    objects: dict[tuple[str, str], dict[str, dict[str, Entry]]]
 
 
 class Collection:
@@ -143,6 +159,7 @@ class Collection:
     def __init__(self, store: "Store", resource: Resource, history_size: int) -> None:
         self.resource = resource
         self.history = History(history_size, store.first_revision)
+        self._history_size = history_size
         self._store = store
         self._namespaces: dict[str, dict[str, Entry]] = {}
 
@@ -204,6 +221,16 @@ class Collection:
         self.history.append(Change(DELETED, entry, previous))
         return entry
 
+    def snapshot(self) -> dict[str, dict[str, Entry]]:
+        return {namespace: dict(names) for namespace, names in self._namespaces.items()}
+
+    def restore(self, namespaces: dict[str, dict[str, Entry]], first: int) -> None:
+        """These objects and no others, with a history that begins at the revision ``first``."""
+        ended = self.history
+        self._namespaces = {namespace: dict(names) for namespace, names in namespaces.items()}
+        self.history = History(self._history_size, first)
+        ended.end()
+
     def _advance(self, key: ObjectKey, obj: Object) -> Entry:
         revision = self._store.next_revision()
         obj["metadata"]["resourceVersion"] = str(revision)
@@ -239,3 +266,16 @@ class Store:
         """Forgets the past, as etcd's compaction does: older watches, lists and continue tokens get Expired."""
         for collection in self._collections.values():
             collection.history.compact(self.revision)
+
+    def snapshot(self) -> Snapshot:
+        """What ``restore`` takes; the objects are shared."""
+        objects = {key: collection.snapshot() for key, collection in self._collections.items()}
+        return Snapshot(self.revision, objects)
+
+    def restore(self, snapshot: Snapshot, revision: int | None = None) -> None:
+        """Everything as it was then, as after ``etcdctl snapshot restore``: what came later is lost, and its revisions
+        are given out anew, unless ``revision`` is where to go on (``--bump-revision``). Running watches expire.
+        """
+        self.revision = self.first_revision = snapshot.revision if revision is None else revision
+        for key, collection in self._collections.items():
+            collection.restore(snapshot.objects.get(key, {}), self.revision)

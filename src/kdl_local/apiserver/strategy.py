@@ -89,6 +89,12 @@ def prepare_for_update(type_: ResourceType, new: Object, old: Object, subresourc
     return new
 
 
+def pass_over(type_: ResourceType, new: Object, subresource: str) -> None:
+    """Takes out, in place, what an update may say without being refused: kubelets send back what they have seen."""
+    if subresource == "status" and type_.resource.group_resource == "pods":
+        new["metadata"].pop("deletionTimestamp", None)
+
+
 def count_generation(type_: ResourceType, new: Object, old: Object, subresource: str) -> None:
     """Counts up if the update changes what is wanted; both objects with their defaults filled in, ``new`` in place."""
     if type_.resource.plural in _LABELS_COUNT and new["metadata"].get("labels") != old["metadata"].get("labels"):

@@ -84,3 +84,16 @@ def test_owners_in_events_are_looked_up_in_their_object() -> None:
 
     assert explained(POD, watch("f:a", "f:b"), watch("f:a")) == ["zero-fields"]
     assert explained(POD, watch("f:a", "f:b"), watch("f:b")) == [""]
+
+
+@pytest.mark.parametrize(
+    ("local", "expected"),
+    [
+        ([{"name": "pods", "verbs": ["get"], "storageVersionHash": "x"}], ["served-kinds"]),
+        ([{"name": "pods", "verbs": ["get", "watch"]}], [""]),
+        ([{"name": "toys", "verbs": ["get"]}], [""]),
+    ],
+)
+def test_discovery_may_only_say_less(local: list[Any], expected: list[str]) -> None:
+    real = [{"name": "pods", "verbs": ["get"], "storageVersionHash": "y"}, {"name": "jobs", "verbs": ["get"]}]
+    assert explained("/api/v1", answer({"resources": real}), answer({"resources": local})) == expected
