@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from kdl_local.apiserver.request import Request, Response, warning_header
 from kdl_runtime.errors import TransportError
-from kdl_runtime.transport.http import HttpRequest, HttpResponse
+from kdl_runtime.transport.http import HttpRequest, HttpResponse, RequestTimeoutError
 
 
 @dataclass(slots=True)
@@ -40,44 +40,48 @@ class RequestHandler(Protocol):
 class DirectTransport:
     """Transport of one client of one API server.
 
-    ``sever`` is what a crash or a cut network is for the client: every request from then on, and every stream that is
-    open, ends in a TransportError, while what the server had done stays done. ``heal`` undoes it for new requests.
+    ``timeout`` in seconds is that of requests that name none, None for no limit. ``sever`` is what a crash or a cut
+    network is for the client: every request from then on, and every stream that is open, ends in a TransportError,
+    while what the server had done stays done. ``heal`` undoes it for new requests.
     """
 
-    def __init__(self, server: RequestHandler, *, user: str = "system:admin") -> None:
+    def __init__(self, server: RequestHandler, *, user: str = "system:admin", timeout: float | None = None) -> None:
         self._server = server
         self._user = user
-        self._cut = asyncio.Event()
+        self._timeout = timeout
+        self._line = _Line()
         self.requests = 0
 
     def sever(self) -> None:
-        self._cut.set()
+        self._line.cut()
 
     def heal(self) -> None:
-        self._cut = asyncio.Event()
+        self._line = _Line()
+
+    @property
+    def severed(self) -> bool:
+        return self._line.is_cut
 
     async def request(self, request: HttpRequest) -> HttpResponse:
+        request = request if request.timeout is not None else replace(request, timeout=self._timeout)
         async with self.stream(request) as answer:
             return HttpResponse(answer.status, answer.headers, await answer.read())
 
     @asynccontextmanager
     async def stream(self, request: HttpRequest) -> AsyncIterator[DirectStream]:
-        cut = self._cut
-        if cut.is_set():
+        line = self._line
+        if line.is_cut:
             raise TransportError("the connection to the API server is cut")
         self.requests += 1
         response = await self._handle(request)
         stream = DirectStream(response.status, _headers(response), response)
         body = response.body
-        try:
-            if isinstance(body, bytes):
-                yield stream
-            else:
-                response.body = _until_cut(body, cut)
-                yield stream
-        finally:
-            if not isinstance(body, bytes):
-                await body.aclose()
+        if isinstance(body, bytes):
+            yield stream
+            return
+        response.body = line.carry(body)
+        async with aclosing(body), aclosing(response.body):
+            yield stream
 
     async def _handle(self, request: HttpRequest) -> Response:
         query: dict[str, list[str]] = {}
@@ -89,10 +93,50 @@ class DirectTransport:
             async with asyncio.timeout(request.timeout):
                 return await self._server.handle(incoming)
         except TimeoutError:
-            raise TransportError(f"{request.method} {request.path}: no answer within {request.timeout} s") from None
+            raise RequestTimeoutError(
+                f"{request.method} {request.path}: no answer within {request.timeout} s"
+            ) from None
 
     async def close(self) -> None:
         self.sever()
+
+
+class _Line:
+    """A connection until it is cut."""
+
+    def __init__(self) -> None:
+        self.is_cut = False
+        self._waits: dict[asyncio.Timeout, None] = {}
+
+    def cut(self) -> None:
+        if self.is_cut:
+            return
+        self.is_cut = True
+        now = asyncio.get_running_loop().time() if self._waits else 0.0
+        for wait in self._waits:
+            wait.reschedule(now)
+
+    async def carry(self, body: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        """The chunks of a stream, and a TransportError as soon as the line is cut, also between two chunks."""
+        while True:
+            chunk = await self._next(body)
+            if chunk is None:
+                return
+            yield chunk
+
+    async def _next(self, body: AsyncGenerator[bytes, None]) -> bytes | None:
+        if not self.is_cut:
+            wait = asyncio.timeout(None)
+            self._waits[wait] = None
+            try:
+                async with wait:
+                    return await anext(body, None)
+            except TimeoutError:
+                if not self.is_cut:
+                    raise
+            finally:
+                del self._waits[wait]
+        raise TransportError("the connection to the API server was cut")
 
 
 def _headers(response: Response) -> dict[str, str]:
@@ -101,29 +145,3 @@ def _headers(response: Response) -> dict[str, str]:
     if response.warnings:
         headers["warning"] = ", ".join(map(warning_header, response.warnings))
     return headers
-
-
-async def _until_cut(body: AsyncGenerator[bytes, None], cut: asyncio.Event) -> AsyncGenerator[bytes, None]:
-    """The chunks of a stream, and a TransportError as soon as the connection is cut, also between two chunks."""
-    ended = asyncio.ensure_future(cut.wait())
-    try:
-        while True:
-            step = asyncio.ensure_future(_next(body))
-            try:
-                await asyncio.wait({step, ended}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                if not step.done():
-                    step.cancel()
-                    await asyncio.wait({step})
-            if step.cancelled():
-                raise TransportError("the connection to the API server was cut")
-            chunk = step.result()
-            if chunk is None:
-                return
-            yield chunk
-    finally:
-        ended.cancel()
-
-
-async def _next(body: AsyncGenerator[bytes, None]) -> bytes | None:
-    return await anext(body, None)

@@ -47,6 +47,11 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         self._clock_resolution = max(1e-9, 2 * math.ulp(now))
         return now
 
+    def block(self, seconds: float) -> None:
+        """Let time pass in which nothing on this loop can run: what code does that computes, or waits, without
+        ``await``. Every timer that is due by then comes late."""
+        self._jumping_selector.skipped += seconds
+
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """``asyncio.run`` on virtual time."""

@@ -60,3 +60,17 @@ def test_waiting_for_nothing_is_an_error_and_not_a_hang() -> None:
 
     with pytest.raises(DeadlockError, match="no timer is set"):
         virtual_time.run(main())
+
+
+def test_what_blocks_makes_every_timer_late() -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, virtual_time.VirtualTimeLoop)
+        timer = asyncio.ensure_future(asyncio.sleep(1, "late"))
+        await asyncio.sleep(0)
+        loop.block(5)
+        assert not timer.done()
+        assert await timer == "late"
+        return loop.time()
+
+    assert virtual_time.run(main()) == pytest.approx(5)

@@ -4,6 +4,7 @@ import random
 import pytest
 
 from kdl_local.apiserver import storage
+from kdl_local.apiserver.cursor import Cursor
 from kdl_local.apiserver.storage import Change, Collection, Store
 from kdl_runtime.errors import Expired
 from kdl_runtime.types import ObjectKey, Resource
@@ -145,3 +146,37 @@ def test_listeners_are_woken_until_they_leave() -> None:
     things.history.unsubscribe(event)
     _put(things, "x", 2)
     assert not event.is_set()
+
+
+def test_a_restored_store_knows_nothing_of_what_came_later() -> None:
+    store, things = _collection()
+    _put(things, "kept", 1)
+    snapshot = store.snapshot()
+    _put(things, "kept", 2)
+    later = _put(things, "later", 1)
+    store.collection(Resource("", "v1", "Other", "others")).put(ObjectKey("", "x"), {"metadata": {"name": "x"}})
+    store.restore(snapshot)
+    assert [(entry.key.name, entry.object["value"], entry.revision) for entry in things.entries()] == [("kept", 1, 2)]
+    assert len(store.collection(Resource("", "v1", "Other", "others"))) == 0
+    assert _put(things, "again", 1) == later - 1
+    with pytest.raises(Expired):
+        things.history.check(snapshot.revision - 1)
+
+
+def test_a_restored_store_may_go_on_from_a_later_revision() -> None:
+    store, things = _collection()
+    _put(things, "kept", 1)
+    store.restore(store.snapshot(), revision=1000)
+    assert _put(things, "next", 1) == 1001
+    with pytest.raises(Expired):
+        things.history.check(999)
+
+
+async def test_a_restore_ends_the_reading_of_changes() -> None:
+    store, things = _collection()
+    with Cursor(things, _put(things, "x", 1)) as cursor:
+        reading = asyncio.ensure_future(cursor.next(60))
+        await asyncio.sleep(0)
+        store.restore(store.snapshot())
+        with pytest.raises(Expired):
+            await reading
