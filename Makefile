@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test unit lint types contracts format crds assets images e2e conformance bench docs clean
+.PHONY: help venv demo test unit lint types contracts format crds assets images e2e conformance bench bench-runtime docs clean
 
 help: ## This list
-	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 venv: $(STAMP) ## The environment in .venv, made when setup.cfg has changed
 
@@ -16,7 +16,7 @@ $(STAMP): setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(f"Python 3.11 to 3.13 is needed and {sys.executable} is {v[0]}.{v[1]}: call make with PYTHON=/path/to/python3.12") if not (3, 11) <= v < (3, 14) else None'
 	@echo "making the environment in $(VENV) (a minute the first time)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,examples,test,dev]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,examples,bench,test,dev]'
 	@touch $@
 
 demo: $(STAMP) ## A distributed XGBoost training on a local cluster, from nothing to the accuracy
@@ -46,6 +46,9 @@ crds: $(STAMP) ## Write deploy/crds anew from the API types
 
 bench: $(STAMP) ## 200 jobs of 3 pods on the local cluster: time, CPU, requests per job
 	$(BIN)/python test/bench/jobs.py $(BENCH_ARGS)
+
+bench-runtime: $(STAMP) ## kdl_runtime beside kopf, lightkube and the official client; writes docs/runtime/benchmark.md
+	PYTHONPATH=test $(BIN)/python -m bench.runtime $(BENCH_ARGS)
 
 assets: $(STAMP) ## The real control plane's binaries, found, downloaded or built (twenty minutes at worst, once)
 	@$(BIN)/python -m kdl_testing.envtest.assets
