@@ -9,14 +9,16 @@ from typing import Any, TypeVar
 import structlog
 
 from kdl_runtime.cache.collection import WatchEnvironment, WatcherOptions
+from kdl_runtime.cache.consistency import Consistency
 from kdl_runtime.cache.informer import Informer
+from kdl_runtime.cache.served import ServedKinds
 from kdl_runtime.cache.spec import WatchSpec
 from kdl_runtime.client.client import Client
 from kdl_runtime.clock import Clock
 from kdl_runtime.codec.meta import PartialObject
 from kdl_runtime.errors import NotDeclaredError, NotSyncedError
 from kdl_runtime.observe.metrics import Metrics
-from kdl_runtime.types import Resource
+from kdl_runtime.types import Request, Resource
 
 P = TypeVar("P", bound=PartialObject)
 
@@ -27,7 +29,8 @@ class Cache:
     """Informers by what was declared, and by nothing else.
 
     A watch costs a connection, and memory for all that it selects; so reading what nobody declared is an error that
-    says what to declare, and never the start of a watch. Own writes through ``client`` are shown at once.
+    says what to declare, and never the start of a watch. Own writes through ``client`` are shown at once; those through
+    another client are if it is followed, too (``follow``).
 
     ``namespaces`` are those of watches on namespaced resources that name none themselves; empty is all. To be set
     before the first declaration.
@@ -50,7 +53,24 @@ class Cache:
         self._informers: dict[tuple[Resource, str], Informer[Any]] = {}
         self._tasks: dict[tuple[Resource, str], asyncio.Task[None]] = {}
         self._started = False
+        self._served = ServedKinds(client, clock)
+        self._consistency = Consistency(clock, self._metrics, self._informers_of)
+        self.follow(client)
+
+    def follow(self, client: Client) -> None:
+        """Show what is written through this client, too. Once for each client."""
         client.on_write(self._written)
+        client.on_unknown(partial(self._consistency.doubt, client))
+
+    async def wait_caught_up(self, request: Request) -> None:
+        """Until the cache shows what was written in earlier reconciliations of this key; at once for most.
+
+        What was written is shown when the write returns. This is for writes whose answer was lost, or was not the
+        object (evictions, scales): the object is read anew, within 5 s; after that the reconciliation may see an older
+        state, as it may with resourceVersions that are no numbers (KEP-5647).
+        """
+        if self._consistency.pending(request):
+            await self._consistency.settle(request)
 
     def declare(self, spec: WatchSpec[P]) -> Informer[P]:
         """Watch what the spec says; declared after the start it begins at once.
@@ -58,8 +78,13 @@ class Cache:
         Declaring the same again gives the same informer. ValueError when the resource is watched in another way under
         the same name: give one of them a ``WatchSpec.name``.
         """
-        if spec.resource.namespaced and not spec.namespaces:
-            spec = replace(spec, namespaces=self.namespaces)
+        if spec.resource.namespaced and not spec.namespaces and self.namespaces:
+            namespaces = tuple(name for name in self.namespaces if name not in spec.except_namespaces)
+            if not namespaces:
+                raise ValueError(
+                    f"the watch on {spec} leaves out every namespace of the cache: there is nothing to watch"
+                )
+            spec = replace(spec, namespaces=namespaces, except_namespaces=())
         identity = (spec.resource, spec.watch_name)
         present = self._informers.get(identity)
         if present is not None:
@@ -70,7 +95,7 @@ class Cache:
                 "projection or index: give this WatchSpec a name of its own"
             )
         metrics = self._metrics.for_watch(spec.resource.group_resource, spec.watch_name)
-        environment = WatchEnvironment(self._clock, self._rng, metrics, self._options)
+        environment = WatchEnvironment(self._clock, self._rng, metrics, self._options, self._served)
         informer = Informer(spec, self._client, environment)
         self._informers[identity] = informer
         if self._started:
@@ -118,7 +143,8 @@ class Cache:
         """Which required watches have no complete first list, and why."""
         late = [informer for informer in self.informers if informer.spec.required and not informer.synced]
         reasons = ", ".join(f"{informer.spec} ({informer.trouble or 'no answer yet'})" for informer in late)
-        return f"after {timeout} s the cache still waits for the first list of: {reasons}"
+        after = "" if timeout is None else f"after {timeout:g} s "
+        return f"{after}the cache still waits for the first list of: {reasons}"
 
     async def stop(self) -> None:
         """End all watches. Reads still answer, from what was last known."""
@@ -128,6 +154,15 @@ class Cache:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def check_ready(self) -> None:
+        """For a readiness check: raises NotSyncedError, with the reason, while a required watch has no first list, or
+        was lost and not restored for ``WatcherOptions.unready_after``."""
+        required = [informer for informer in self.informers if informer.spec.required]
+        if not all(informer.synced for informer in required):
+            raise NotSyncedError(self.unsynced_message(None))
+        for informer in required:
+            informer.check_restored()
 
     def check_alive(self) -> None:
         """For a health check: raises when a watch has stopped moving or its task has ended."""
@@ -143,13 +178,15 @@ class Cache:
             task.add_done_callback(partial(_report_end, informer))
             self._tasks[identity] = task
 
+    def _informers_of(self, resource: Resource) -> list[Informer[Any]]:
+        return [informer for (watched, _), informer in self._informers.items() if watched == resource]
+
     def _written(self, resource: Resource, verb: str, raw: bytes) -> None:
-        for (watched, _), informer in self._informers.items():
-            if watched == resource:
-                if verb == "delete":
-                    informer.apply_delete(raw)
-                else:
-                    informer.apply_write(raw)
+        for informer in self._informers_of(resource):
+            if verb == "delete":
+                informer.apply_delete(raw)
+            else:
+                informer.apply_write(raw)
 
 
 def _report_end(informer: Informer[Any], task: asyncio.Task[None]) -> None:

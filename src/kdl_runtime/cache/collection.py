@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from kdl_runtime.backoff import BackoffPolicy
+from kdl_runtime.cache.served import ServedKinds
 from kdl_runtime.cache.transitions import State
 from kdl_runtime.client.client import Client, ListOptions, WatchOptions
 from kdl_runtime.clock import Clock
@@ -17,6 +18,9 @@ from kdl_runtime.types import ObjectKey, Resource
 
 P = TypeVar("P", bound=PartialObject)
 
+STABLE_SECONDS = 5.0
+"""How long a watch that was opened again must last to count as restored."""
+
 
 @dataclass(frozen=True, slots=True)
 class WatcherOptions:
@@ -26,7 +30,8 @@ class WatcherOptions:
     ``stream_progress_deadline``, gets ordinary lists from then on. ``page_size`` is that of ordinary lists.
     ``watch_lifetime`` bounds the random time after which the server is asked to end a watch; ``lifetime_grace`` later
     the client ends it itself. ``idle_limit`` is the longest silence, once the server has shown that it sends
-    bookmarks (they come about once a minute).
+    bookmarks (they come about once a minute). A watch that was lost, and could not be restored for ``unready_after``,
+    makes ``Cache.check_ready`` fail.
     """
 
     stream_lists: bool = True
@@ -36,6 +41,7 @@ class WatcherOptions:
     lifetime_grace: float = 5.0
     idle_limit: float = 180.0
     shortest_watch: float = 1.0
+    unready_after: float = 60.0
     backoff: BackoffPolicy = field(default_factory=BackoffPolicy)
 
 
@@ -50,6 +56,10 @@ class Page(NamedTuple):
 class Collection(Protocol):
     """The one collection that is watched: a resource, a namespace and selectors, behind a client."""
 
+    async def wait_served(self) -> None:
+        """Until the API server serves the resource, or may serve it."""
+        ...
+
     async def list(self, page: Page) -> RawList: ...
 
     def watch(
@@ -63,10 +73,14 @@ class ApiCollection:
 
     client: Client
     resource: Resource
+    served: ServedKinds
     namespace: str = ""
     label_selector: str = ""
     field_selector: str = ""
     metadata_only: bool = False
+
+    async def wait_served(self) -> None:
+        await self.served.wait(self.resource)
 
     async def list(self, page: Page) -> RawList:
         options = ListOptions(
@@ -117,6 +131,11 @@ class Sink(Protocol[P]):
         """All changes up to this version have been told."""
         ...
 
+    def rewind(self) -> None:
+        """The server's data are older than what it has told before, as after a restore from a backup: no version that
+        is known can be compared with those to come. The complete state follows."""
+        ...
+
 
 @dataclass(slots=True)
 class Liveness:
@@ -128,6 +147,18 @@ class Liveness:
     failures: int = 0
     error: str = ""
     """The last failure, empty again after a success."""
+    failing_since: float | None = None
+    """Monotonic time of the first failure since the last success."""
+    opened_at: float | None = None
+    """Monotonic time since which a watch is open; None while there is none."""
+    told_at: float | None = None
+    """Monotonic time of the last list, event or bookmark."""
+
+    def lost_for(self, now: float) -> float:
+        """Seconds since the watch was lost; 0 if it was not, or is open again and has lasted for a moment."""
+        if self.failing_since is None or (self.opened_at is not None and now - self.opened_at >= STABLE_SECONDS):
+            return 0.0
+        return now - self.failing_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,3 +169,4 @@ class WatchEnvironment:
     rng: random.Random
     metrics: WatchMetrics
     options: WatcherOptions = field(default_factory=WatcherOptions)
+    served: ServedKinds | None = None

@@ -1,6 +1,5 @@
 """From the bytes of an object to its projection, without ever failing."""
 
-from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import msgspec
@@ -9,9 +8,9 @@ from msgspec.structs import force_setattr
 from prometheus_client import Counter
 
 from kdl_runtime.cache.collection import Decoded
+from kdl_runtime.cache.spec import WatchSpec
 from kdl_runtime.codec.json import DecodeError, Raw, decoder
 from kdl_runtime.codec.meta import ObjectMeta, PartialObject
-from kdl_runtime.types import Resource
 
 P = TypeVar("P", bound=PartialObject)
 
@@ -34,44 +33,47 @@ _decode_identity = decoder(_Identity)
 
 
 class ObjectDecoder(Generic[P]):
-    """Decodes the objects of one resource.
+    """Decodes the objects of one watch.
 
-    One object that does not fit its projection must not hide all others: it is logged, counted, and left out.
-    ``shrink`` is that of ``WatchSpec``.
+    One object that does not fit its projection, or that a transform cannot change, must not hide all others: it is
+    logged, counted, and left out.
     """
 
-    def __init__(
-        self,
-        resource: Resource,
-        projection: type[P],
-        undecodable: Counter,
-        shrink: Callable[[P], P | None] | None = None,
-    ) -> None:
-        self._resource = resource
-        self._api_version = resource.api_version
-        self._shrink = shrink
-        self._decode = decoder(projection)
+    def __init__(self, spec: WatchSpec[P], undecodable: Counter) -> None:
+        self._resource = spec.resource
+        self._api_version = spec.resource.api_version
+        self._kind = spec.resource.kind
+        self._transform = spec.transform
+        self._shrink = spec.shrink
+        self._decode = decoder(spec.projection)
         self._undecodable = undecodable
 
-    def decode(self, raw: Raw | bytes) -> P | None:
-        """The projection, with the resource's apiVersion and kind, which lists leave out; None if it cannot be had."""
+    def decode(self, raw: Raw | bytes) -> Decoded[P] | None:
+        """What is to be kept of an object, with the resource's apiVersion and kind, which lists leave out, and bytes of
+        its own; None if it cannot be decoded."""
+        own = bytes(raw)
         try:
-            obj: P = self._decode(raw)
-        except DecodeError as error:
-            identity = self.identify(raw)
-            key = str(identity.key) if identity is not None else ""
-            log.error("cannot decode object", resource=self._resource.group_resource, object=key, error=str(error))
-            self._undecodable.inc()
+            if self._transform is not None:
+                own = self._transform(own)
+            obj: P = self._decode(own)
+            if not obj.metadata.name:
+                raise DecodeError("it has no name")
+            # Also where they are given: one text for all objects instead of one for each.
+            force_setattr(obj, "api_version", self._api_version)
+            force_setattr(obj, "kind", self._kind)
+            smaller = self._shrink(obj) if self._shrink is not None else None
+        except Exception as error:
+            self._report(raw, error)
             return None
-        # Also where they are given: one text for all objects instead of one for each.
-        force_setattr(obj, "api_version", self._api_version)
-        force_setattr(obj, "kind", self._resource.kind)
-        return obj
+        return Decoded(obj, own) if smaller is None else Decoded(smaller, None)
 
-    def kept(self, obj: P, raw: bytes) -> Decoded[P]:
-        """What is to be kept of an object and its JSON."""
-        smaller = self._shrink(obj) if self._shrink is not None else None
-        return Decoded(obj, raw) if smaller is None else Decoded(smaller, None)
+    def _report(self, raw: Raw | bytes, error: Exception) -> None:
+        identity = self.identify(raw)
+        key = str(identity.key) if identity is not None else ""
+        trace = None if isinstance(error, DecodeError) else error
+        resource = self._resource.group_resource
+        log.error("cannot decode object", resource=resource, object=key, error=str(error), exc_info=trace)
+        self._undecodable.inc()
 
     def identify(self, raw: Raw | bytes) -> PartialObject | None:
         """At least name, namespace, UID and version of an object that could not be decoded; else its metadata."""

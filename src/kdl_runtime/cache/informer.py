@@ -21,9 +21,12 @@ import structlog
 from kdl_runtime.cache.collection import ApiCollection, Decoded, WatchEnvironment
 from kdl_runtime.cache.decode import ObjectDecoder
 from kdl_runtime.cache.event import Event, EventType
-from kdl_runtime.cache.ownwrites import Pins, Tombstone, Tombstones, numeric, write_wins
+from kdl_runtime.cache.ownwrites import Pins, Tombstone, Tombstones, numeric, older, write_wins
+from kdl_runtime.cache.served import ServedKinds
 from kdl_runtime.cache.spec import WatchSpec
 from kdl_runtime.cache.store import Store
+from kdl_runtime.cache.transform import metadata_alone
+from kdl_runtime.cache.transitions import State, UnorderedWatchError
 from kdl_runtime.cache.watcher import YIELD_EVERY, Watcher
 from kdl_runtime.client.client import Client
 from kdl_runtime.codec.json import decode
@@ -53,20 +56,23 @@ class Informer(Generic[P]):
         self._pins = Pins()
         self._tombstones = Tombstones()
         self._labels = LabelSelector.parse(spec.label_selector)
-        self._fields = FieldSelector.parse(spec.field_selector)
+        self._fields = FieldSelector.parse(spec.server_fields)
+        self._unready_after = environment.options.unready_after
         self._handlers: list[Handler[P]] = []
         self._synced = asyncio.Event()
         self._unsynced = set(spec.namespaces or ("",))
-        self._decoder = ObjectDecoder(spec.resource, spec.projection, environment.metrics.undecodable, spec.shrink)
+        self._decoder = ObjectDecoder(spec, environment.metrics.undecodable)
         self._watchers = {
             namespace: self._watcher(namespace, client, environment) for namespace in spec.namespaces or ("",)
         }
-        environment.metrics.observe_objects(self._store.__len__)
+        environment.metrics.observe_store(self._store.__len__, lambda: self._store.raw_bytes)
+        environment.metrics.observe_silence(self._silence)
 
     def _watcher(self, namespace: str, client: Client, environment: WatchEnvironment) -> Watcher[P]:
         spec = self.spec
+        served = environment.served or ServedKinds(client, environment.clock)
         collection = ApiCollection(
-            client, spec.resource, namespace, spec.label_selector, spec.field_selector, spec.metadata_only
+            client, spec.resource, served, namespace, spec.label_selector, spec.server_fields, spec.metadata_only
         )
         sink = _NamespaceSink(self, namespace)
         return Watcher(collection, sink, self._decoder, environment, name=str(spec))
@@ -92,10 +98,26 @@ class Informer(Generic[P]):
         """The last failure of each watcher that fails now; empty when all is well."""
         return "; ".join(watcher.liveness.error for watcher in self._watchers.values() if watcher.liveness.error)
 
+    def check_restored(self) -> None:
+        """For a readiness check: raises NotSyncedError, with the reason, when a watch was lost and could not be
+        restored for ``WatcherOptions.unready_after``. What is read may be as old as that."""
+        now = self._clock.monotonic()
+        lost = max(watcher.liveness.lost_for(now) for watcher in self._watchers.values())
+        if lost > self._unready_after:
+            raise NotSyncedError(f"the watch on {self.spec} is lost for {lost:.0f} s: {self.trouble}")
+
+    def _silence(self) -> float:
+        """Seconds since the watcher that was silent for longest was told anything."""
+        now = self._clock.monotonic()
+        told = [watcher.liveness.told_at for watcher in self._watchers.values()]
+        return max((now - at for at in told if at is not None), default=0.0)
+
     def check_alive(self) -> None:
         """For a health check: raises when a watcher has stopped moving. An unreachable API server is no such case."""
         now = self._clock.monotonic()
         for watcher in self._watchers.values():
+            if watcher.state is State.NOT_SERVED:
+                continue
             silent = now - watcher.liveness.heartbeat
             if silent > STALL_SECONDS:
                 raise NotSyncedError(
@@ -124,9 +146,16 @@ class Informer(Generic[P]):
         resource = self.spec.resource
         return {**decode(raw), "apiVersion": resource.api_version, "kind": resource.kind}
 
-    def by_index(self, index: str, value: str) -> "list[P]":
-        """The objects under one value of a declared index. NotDeclaredError for an index that is not in the spec."""
-        return self._store.by_index(index, value)
+    def by_index(self, index: str, value: str, namespace: str = "") -> "list[P]":
+        """The objects, of one namespace or of all (empty), under one value of a declared index. NotDeclaredError for an
+        index that is not in the spec."""
+        return self._store.by_index(index, value, namespace)
+
+    def matching(self, selector: LabelSelector | str, namespace: str = "") -> "list[P]":
+        """The objects, of one namespace or of all (empty), whose labels match. It looks at each: for what is looked up
+        often, declare an index."""
+        parsed = LabelSelector.parse(selector) if isinstance(selector, str) else selector
+        return [obj for obj in self._store.list(namespace) if parsed.matches(obj.metadata.labels)]
 
     def list(self, namespace: str = "") -> list[P]:
         """All objects, or those of one namespace, in the order in which they were first seen."""
@@ -166,20 +195,27 @@ class Informer(Generic[P]):
     # --- own writes ----------------------------------------------------------------------------------------------
 
     def apply_write(self, raw: bytes) -> None:
-        """Show the answer to a create, update or patch of our own, if it is newer than what is shown and selected."""
-        obj = self._decoder.decode(raw)
-        if obj is None or not self._selects(obj, raw):
+        """Show the answer to a create, update, patch or get of our own, if it is newer than what is shown; what no
+        longer matches the selectors is gone."""
+        written = self._decoder.identify(raw)
+        if written is None:
             return
-        key = obj.key
+        key = written.key
         stored = self._store.get(key)
         known = stored.metadata if stored is not None else None
-        if not write_wins(obj.metadata, known, self._tombstones.get(key)):
+        if not self._selects(written, raw):
+            now = written.metadata.resource_version
+            if stored is not None and older(stored.metadata.resource_version, now):
+                self._bury(stored, numeric(now))
             return
-        version = numeric(obj.metadata.resource_version)
-        if version is not None:
-            self._pins.pin(key, version, self._clock.monotonic())
-        kept = self._decoder.kept(obj, raw)
-        self._notify(self._store.put(kept.obj, kept.raw), kept.obj)
+        if not write_wins(written.metadata, known, self._tombstones.get(key), self._told(key.namespace)):
+            return
+        item = self._decoder.decode(metadata_alone(raw) if self.spec.metadata_only else raw)
+        version = numeric(written.metadata.resource_version)
+        if item is None or version is None:
+            return
+        self._pins.pin(key, version, self._clock.monotonic())
+        self._notify(self._store.put(item.obj, item.raw), item.obj)
 
     def apply_delete(self, raw: bytes) -> None:
         """Show the answer to a delete of our own: gone, or with a deletionTimestamp on its way out."""
@@ -193,7 +229,24 @@ class Informer(Generic[P]):
         if stored is not None and remains.metadata.uid and stored.metadata.uid == remains.metadata.uid:
             self._bury(stored, final=True)
 
-    def _selects(self, obj: P, raw: bytes) -> bool:
+    def apply_absence(self, key: ObjectKey, uid: str) -> None:
+        """The API server had no object of this key when it was asked for; ``uid`` is of what was shown before that."""
+        stored = self._store.get(key)
+        if stored is not None and stored.metadata.uid == uid:
+            self._bury(stored, final=True)
+
+    def has_told(self, namespace: str, resource_version: str) -> bool:
+        """Whether the watch on this namespace has told everything up to that version; True for what it cannot tell:
+        versions that are no numbers, namespaces that are not watched."""
+        told, version = self._told(namespace), numeric(resource_version)
+        return told is None or version is None or told >= version
+
+    def _told(self, namespace: str) -> int | None:
+        """The version up to which the watch on this namespace has told everything."""
+        watcher = self._watchers.get(namespace) or self._watchers.get("")
+        return numeric(watcher.resource_version) if watcher is not None else None
+
+    def _selects(self, obj: PartialObject, raw: bytes) -> bool:
         if self.spec.namespaces and obj.metadata.namespace not in self.spec.namespaces:
             return False
         if not self._labels.matches(obj.metadata.labels):
@@ -205,7 +258,8 @@ class Informer(Generic[P]):
 
     # --- what the watchers tell ----------------------------------------------------------------------------------
 
-    def _observe(self, item: Decoded[P], *, initial: bool = False) -> None:
+    def _observe(self, item: Decoded[P], *, initial: bool = False, listed: str | None = None) -> None:
+        """An event, or a part of a list of version ``listed``, has come."""
         obj = item.obj
         key, version = obj.key, obj.metadata.resource_version
         now = self._clock.monotonic()
@@ -215,23 +269,43 @@ class Informer(Generic[P]):
         if self._pins.stale(key, version, now):
             return
         tombstone = self._tombstones.get(key)
-        if tombstone is not None and tombstone.covers(obj.metadata):
-            return
+        if tombstone is not None:
+            if listed is not None and tombstone.yields_to_list(numeric(listed)):
+                self._tombstones.forget(key)
+            elif tombstone.covers(obj.metadata):
+                return
         stored = self._store.get(key)
-        if stored is not None and stored.metadata.resource_version == version and version:
-            return
+        if stored is not None and version:
+            if stored.metadata.resource_version == version:
+                return
+            if listed is None and older(version, stored.metadata.resource_version):
+                self._refuse(obj, stored)
+                return
         self._notify(self._store.put(obj, item.raw), obj, initial=initial)
 
     def _observe_deleted(self, gone: PartialObject) -> None:
-        if self._pins.stale(gone.key, gone.metadata.resource_version, self._clock.monotonic()):
+        key, version = gone.key, gone.metadata.resource_version
+        if self._pins.stale(key, version, self._clock.monotonic()):
             return
-        stored = self._store.get(gone.key)
-        if stored is not None:
-            self._bury(stored, numeric(gone.metadata.resource_version))
+        stored = self._store.get(key)
+        if stored is None:
+            self._tombstones.confirm(key, gone.metadata.uid, numeric(version))
+        elif older(version, stored.metadata.resource_version):
+            self._refuse(gone, stored)
+        else:
+            self._bury(stored, numeric(version), told=True)
 
-    def _bury(self, obj: P, version: int | None = None, *, final: bool = False) -> None:
+    def _refuse(self, late: PartialObject, stored: P) -> None:
+        """An event is older than what is shown: of another UID that is old news, of the same the watch has no order."""
+        if late.metadata.uid == stored.metadata.uid:
+            raise UnorderedWatchError(
+                f"the watch told of {late.key} at version {late.metadata.resource_version} "
+                f"after {stored.metadata.resource_version}"
+            )
+
+    def _bury(self, obj: P, version: int | None = None, *, final: bool = False, told: bool = False) -> None:
         version = version if version is not None else numeric(obj.metadata.resource_version)
-        self._tombstones.bury(obj.key, Tombstone(obj.metadata.uid, version, final))
+        self._tombstones.bury(obj.key, Tombstone(obj.metadata.uid, version, final, told))
         self._pins.forget(obj.key)
         self._store.remove(obj.key)
         self._notify(obj, None)
@@ -241,20 +315,26 @@ class Informer(Generic[P]):
     ) -> None:
         initial = namespace in self._unsynced
         listed = set(kept)
+        # First, so that what the list shows of our own writes counts.
+        self._pins.advance(version, namespace)
         for count, item in enumerate(items, 1):
             listed.add(item.obj.key)
-            self._observe(item, initial=initial)
+            self._observe(item, initial=initial, listed=version)
             if count % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
         now = self._clock.monotonic()
         for key in self._store.keys(namespace):
             stored = self._store.get(key)
             if key not in listed and stored is not None and not self._pins.stale(key, version, now):
-                self._bury(stored, numeric(version))
-        self._pins.advance(version)
+                self._bury(stored, numeric(version), told=True)
+        self._tombstones.confirm_absent(listed, numeric(version), namespace)
         self._unsynced.discard(namespace)
         if not self._unsynced:
             self._synced.set()
+
+    def _rewind(self) -> None:
+        self._pins.clear()
+        self._tombstones.clear()
 
 
 class _NamespaceSink(Generic[P]):
@@ -274,7 +354,10 @@ class _NamespaceSink(Generic[P]):
         self._informer._observe_deleted(gone)
 
     def advance(self, resource_version: str) -> None:
-        self._informer._pins.advance(resource_version)
+        self._informer._pins.advance(resource_version, self._namespace)
+
+    def rewind(self) -> None:
+        self._informer._rewind()
 
 
 def _field(obj: Any, path: str) -> str:

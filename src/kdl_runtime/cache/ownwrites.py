@@ -7,6 +7,7 @@ not numbers loses read-your-writes and nothing else).
 """
 
 from collections import OrderedDict
+from collections.abc import Container
 from dataclasses import dataclass
 
 from kdl_runtime.codec.meta import ObjectMeta
@@ -20,17 +21,27 @@ def numeric(resource_version: str) -> int | None:
     return int(resource_version) if resource_version.isascii() and resource_version.isdigit() else None
 
 
+def older(version: str, than: str) -> bool:
+    """Whether the first version comes before the second; False for what cannot be compared."""
+    if len(version) > len(than) or (len(version) == len(than) and version >= than):
+        return False
+    first, second = numeric(version), numeric(than)
+    return first is not None and second is not None and first < second
+
+
 @dataclass(frozen=True, slots=True)
 class Tombstone:
     """An object that was shown and is no more; what is not newer than that must not be shown again.
 
     ``final``: it was deleted, so no state of this UID comes back. Else it may just have left the selection of a watch,
-    which looks like a deletion there, and may come back with a newer version.
+    which looks like a deletion there, and may come back with a newer version. ``told``: the server has told the end, at
+    ``version``, so that what it lists at that version or later is there again (a backup was restored).
     """
 
     uid: str
     version: int | None
     final: bool = False
+    told: bool = False
 
     def covers(self, metadata: ObjectMeta) -> bool:
         """Whether this state is from before the end."""
@@ -38,6 +49,10 @@ class Tombstone:
             return True
         version = numeric(metadata.resource_version)
         return version is not None and self.version is not None and version <= self.version
+
+    def yields_to_list(self, version: int | None) -> bool:
+        """Whether a list of that version knows better."""
+        return self.told and version is not None and self.version is not None and version >= self.version
 
 
 class Tombstones:
@@ -59,16 +74,40 @@ class Tombstones:
     def get(self, key: ObjectKey) -> Tombstone | None:
         return self._buried.get(key)
 
+    def forget(self, key: ObjectKey) -> None:
+        self._buried.pop(key, None)
 
-def write_wins(written: ObjectMeta, stored: ObjectMeta | None, tombstone: Tombstone | None) -> bool:
-    """Whether the response of an own write is newer than what the watch has told about that object."""
+    def confirm(self, key: ObjectKey, uid: str, version: int | None) -> None:
+        """The server has told, at that version, the end that was known already."""
+        known = self._buried.get(key)
+        if known is not None and known.uid == uid:
+            self._buried[key] = Tombstone(uid, version, known.final, told=True)
+
+    def confirm_absent(self, present: Container[ObjectKey], version: int | None, namespace: str) -> None:
+        """A list of that version, of one namespace or of all (empty), has no more than what is ``present``."""
+        for key, known in self._buried.items():
+            if not known.told and key not in present and namespace in ("", key.namespace):
+                self._buried[key] = Tombstone(known.uid, version, known.final, told=True)
+
+    def clear(self) -> None:
+        self._buried.clear()
+
+
+def write_wins(
+    written: ObjectMeta, stored: ObjectMeta | None, tombstone: Tombstone | None, told: int | None = None
+) -> bool:
+    """Whether the response of an own write is newer than what the watch has told about that object.
+
+    ``told`` is the version up to which the watch has told everything: an object of an older version that is not stored
+    has gone since.
+    """
     version = numeric(written.resource_version)
     if version is None:
         return False
     if tombstone is not None and tombstone.covers(written):
         return False
     if stored is None:
-        return True
+        return told is None or version > told
     known = numeric(stored.resource_version)
     return known is not None and version > known
 
@@ -100,6 +139,9 @@ class Pins:
     def forget(self, key: ObjectKey) -> None:
         self._pins.pop(key, None)
 
+    def clear(self) -> None:
+        self._pins.clear()
+
     def stale(self, key: ObjectKey, resource_version: str, now: float) -> bool:
         """Whether a state of that version is older than our own write, and must not be shown."""
         pin = self._pins.get(key)
@@ -114,11 +156,16 @@ class Pins:
     def lag(self, key: ObjectKey, resource_version: str, now: float) -> float | None:
         """Seconds from the write to this event, if it is the event that shows it."""
         pin = self._pins.get(key)
+        if pin is None:
+            return None
         version = numeric(resource_version)
-        return now - pin.written_at if pin is not None and version is not None and version >= pin.version else None
+        return now - pin.written_at if version is not None and version >= pin.version else None
 
-    def advance(self, resource_version: str) -> None:
-        """The watch has told everything up to this version."""
+    def advance(self, resource_version: str, namespace: str = "") -> None:
+        """The watch on one namespace, or on all (empty), has told everything up to this version."""
         version = numeric(resource_version)
-        if version is not None and self._pins:
-            self._pins = {key: pin for key, pin in self._pins.items() if pin.version > version}
+        if version is None or not self._pins:
+            return
+        for key, pin in list(self._pins.items()):
+            if pin.version <= version and namespace in ("", key.namespace):
+                del self._pins[key]

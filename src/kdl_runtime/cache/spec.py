@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kdl_runtime.cache.index import OWNER_INDEX, IndexFunction, owner_uid_index
+from kdl_runtime.cache.transform import Transform
 from kdl_runtime.codec.meta import PartialObject
 from kdl_runtime.types import Resource
 
@@ -34,7 +35,12 @@ class WatchSpec(Generic[P]):
     ``projection``: the struct that readers, predicates and indexes get.
     ``namespaces``: only these, each with a watch of its own; empty means all.
     ``label_selector``, ``field_selector``: as in kubectl. The server evaluates them: what they exclude never gets here.
+    ``except_namespaces``: all namespaces but these, in one watch; not together with ``namespaces``. Kinds without
+    namespaces ignore it.
     ``indexes``: name to function, for ``Informer.by_index``.
+    ``transform``: changes the JSON of each object before anything else sees it, for example ``without_managed_fields``
+    (``cache.transform``), which saves up to half of the memory. Idempotent; key, UID and resourceVersion must stay. An
+    object for which it raises is left out, as one that cannot be decoded.
     ``shrink``: gives the smaller projection to keep instead of an object that nobody will read in full any more, and
     None for every other object. No JSON is kept of what it shrinks, so ``Informer.object`` and ``raw`` give None for
     it; readers, indexes and handlers see the smaller projection. Key, UID and resourceVersion must stay. Pure and
@@ -48,13 +54,30 @@ class WatchSpec(Generic[P]):
     resource: Resource
     projection: type[P] = PartialObject  # type: ignore[assignment]  # a default for the type parameter needs Python 3.13
     namespaces: tuple[str, ...] = ()
+    except_namespaces: tuple[str, ...] = ()
     label_selector: str = ""
     field_selector: str = ""
     indexes: Mapping[str, IndexFunction[P]] = field(default_factory=dict)
+    transform: Transform | None = None
     shrink: Callable[[P], P | None] | None = None
     metadata_only: bool = False
     name: str = ""
     required: bool = True
+
+    def __post_init__(self) -> None:
+        if self.namespaces and self.except_namespaces:
+            raise ValueError(
+                f"the watch on {self.resource.group_resource} has namespaces and except_namespaces: say one"
+            )
+        if self.namespaces and not self.resource.namespaced:
+            raise ValueError(f"{self.resource.group_resource} have no namespaces: leave WatchSpec.namespaces empty")
+
+    @property
+    def server_fields(self) -> str:
+        """The field selector that the server evaluates: the declared one, and the namespaces that are left out."""
+        left_out = self.except_namespaces if self.resource.namespaced else ()
+        parts = [self.field_selector] if self.field_selector else []
+        return ",".join(parts + [f"metadata.namespace!={namespace}" for namespace in left_out])
 
     @property
     def watch_name(self) -> str:
@@ -68,4 +91,6 @@ class WatchSpec(Generic[P]):
             parts.append(f"where {self.label_selector}")
         if self.namespaces:
             parts.append(f"in {', '.join(self.namespaces)}")
+        if self.except_namespaces:
+            parts.append(f"not in {', '.join(self.except_namespaces)}")
         return " ".join(parts)

@@ -28,6 +28,8 @@ class Store(Generic[P]):
         self._objects: dict[ObjectKey, P] = {}
         self._by_namespace: Index[P] = Index(_namespace_of)
         self._indexes = build_indexes(indexes or {})
+        self.raw_bytes = 0
+        """Size of all JSON that is kept."""
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -46,10 +48,12 @@ class Store(Generic[P]):
         key = obj.metadata.key
         old = self._objects.get(key)
         self._objects[key] = obj
-        if raw is None:
-            self._raw.pop(key, None)
-        else:
+        before = self._raw.pop(key, None) if raw is None else self._raw.get(key)
+        if raw is not None:
             self._raw[key] = raw
+            self.raw_bytes += len(raw)
+        if before is not None:
+            self.raw_bytes -= len(before)
         self._reindex(key, old, obj)
         return old
 
@@ -57,20 +61,21 @@ class Store(Generic[P]):
         """Forget an object; its last state, None when it was not there."""
         old = self._objects.pop(key, None)
         if old is not None:
-            self._raw.pop(key, None)
+            self.raw_bytes -= len(self._raw.pop(key, b""))
             self._reindex(key, old, None)
         return old
 
     def keys(self, namespace: str = "") -> list[ObjectKey]:
         return list(self._by_namespace.keys(namespace) if namespace else self._objects)
 
-    def by_index(self, index: str, value: str) -> "list[P]":
-        """The objects that the index function gave this value. NotDeclaredError for an unknown index."""
+    def by_index(self, index: str, value: str, namespace: str = "") -> "list[P]":
+        """The objects, of one namespace or of all (empty), that the index function gave this value. NotDeclaredError
+        for an unknown index."""
         found = self._indexes.get(index)
         if found is None:
             known = ", ".join(sorted(self._indexes)) or "none"
             raise NotDeclaredError(f"no index {index!r} is declared (there are: {known}): name it in WatchSpec.indexes")
-        return [self._objects[key] for key in found.keys(value)]
+        return [self._objects[key] for key in found.keys(value) if namespace in ("", key.namespace)]
 
     def _reindex(self, key: ObjectKey, old: P | None, new: P | None) -> None:
         self._by_namespace.update(key, old, new)

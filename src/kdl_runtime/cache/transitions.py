@@ -33,6 +33,8 @@ class State(StrEnum):
     """Ask for the next page of a list; after the last, watch."""
     WATCH = "Watch"
     """Follow the changes since the last known resourceVersion."""
+    NOT_SERVED = "NotServed"
+    """Wait until the API server serves the kind, then list."""
     BACK_OFF = "BackOff"
     """Wait, then go on with the state that was decided before."""
 
@@ -49,6 +51,14 @@ class StreamListError(KdlError):
     """The server accepted a streamed list and did not bring it to its end."""
 
 
+class UnorderedWatchError(KdlError):
+    """A watch told of an object something older than before: what is known can no longer be trusted."""
+
+
+class RewoundListError(KdlError):
+    """A list is older than what is known, and might come from a server that lags behind."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """``latest``: the next list must be the most recent state, as the known resourceVersion is of no use any more."""
@@ -61,10 +71,15 @@ class Transition:
 RELIST_AFTER_FAILURES = 5
 """Watches in a row that bring no event before the watcher lists again: its version may be to blame."""
 
+SILENT_WATCHES = 2
+"""Silent watches in a row before the watcher lists again: the server may wait for a version that it will never reach,
+since its data were restored from a backup."""
+
 UNREACHABLE = (TooManyRequests, TransportError)
 _PASSING = (*UNREACHABLE, ServiceUnavailable, InternalError, Timeout, SilentWatchError, ShortWatchError)
 _UNSUPPORTED = (BadRequest, Invalid, MethodNotAllowed, StreamListError)
-_REFUSED = (NotFound, Unauthorized, Forbidden)
+_REFUSED = (Unauthorized, Forbidden)
+_FROM_THE_PAST = (UnorderedWatchError, RewoundListError)
 
 
 def is_expired(error: Exception) -> bool:
@@ -81,7 +96,9 @@ def is_expired(error: Exception) -> bool:
 
 def after_stream_list_failure(error: Exception) -> Transition:
     """A streamed list has failed: try again what may pass, or list in the old way from now on."""
-    if is_expired(error):
+    if isinstance(error, NotFound):
+        return Transition(State.NOT_SERVED, back_off=True, latest=True)
+    if is_expired(error) or isinstance(error, _FROM_THE_PAST):
         return Transition(State.STREAM_LIST, back_off=True, latest=True)
     if isinstance(error, _UNSUPPORTED):
         return Transition(State.LIST)
@@ -92,13 +109,21 @@ def after_stream_list_failure(error: Exception) -> Transition:
 
 def after_list_failure(error: Exception) -> Transition:
     """A page of a list has failed: begin that list anew."""
-    return Transition(State.LIST, back_off=True, latest=is_expired(error))
+    if isinstance(error, NotFound):
+        return Transition(State.NOT_SERVED, back_off=True, latest=True)
+    return Transition(State.LIST, back_off=True, latest=is_expired(error) or isinstance(error, _FROM_THE_PAST))
 
 
 def after_watch_failure(error: Exception, failures: int, relist: State) -> Transition:
     """A watch has failed for the ``failures``-th time in a row; ``relist`` is how this watcher lists."""
     if is_expired(error):
         return Transition(relist)
+    if isinstance(error, NotFound):
+        return Transition(State.NOT_SERVED, back_off=True, latest=True)
+    if isinstance(error, _FROM_THE_PAST):
+        return Transition(relist, back_off=True, latest=True)
+    if isinstance(error, SilentWatchError) and failures >= SILENT_WATCHES:
+        return Transition(relist, back_off=True)
     if isinstance(error, _PASSING) and failures < RELIST_AFTER_FAILURES:
         return Transition(State.WATCH, back_off=True)
     return Transition(relist, back_off=True)

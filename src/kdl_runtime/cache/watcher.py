@@ -15,8 +15,10 @@ import structlog
 from kdl_runtime.backoff import Backoff
 from kdl_runtime.cache.collection import Collection, Decoded, Liveness, Page, Sink, WatchEnvironment
 from kdl_runtime.cache.decode import ObjectDecoder
+from kdl_runtime.cache.ownwrites import older
 from kdl_runtime.cache.transitions import (
     UNREACHABLE,
+    RewoundListError,
     ShortWatchError,
     SilentWatchError,
     State,
@@ -116,6 +118,9 @@ class Watcher(Generic[P]):
                 await self._attempt(self._list_page, self._list_failed)
             case State.WATCH:
                 await self._attempt(self._watch, self._watch_failed)
+            case State.NOT_SERVED:
+                await self._collection.wait_served()
+                self.liveness.state = self._relist_state
             case State.BACK_OFF:
                 await self._clock.sleep(max(self._backoff.next(), self._retry_after))
                 self.liveness.state = self._after_back_off
@@ -199,6 +204,11 @@ class Watcher(Generic[P]):
     async def _listed(
         self, found: dict[ObjectKey, Decoded[P]], kept: set[ObjectKey], version: str, *, mode: str
     ) -> None:
+        if older(version, self._version):
+            if not self._latest:
+                raise RewoundListError(f"the list is of version {version}, and {self._version} is known")
+            self._log.warning("the server's data are older than before", version=version, known=self._version)
+            self._sink.rewind()
         await self._sink.replace(found.values(), frozenset(kept), version)
         self._version = version
         self._latest = False
@@ -208,11 +218,10 @@ class Watcher(Generic[P]):
         self._metrics.lists(mode).inc()
 
     def _decode_into(self, raw: Raw, found: dict[ObjectKey, Decoded[P]], kept: set[ObjectKey]) -> None:
-        own = bytes(raw)
-        obj = self._decoder.decode(own)
-        if obj is not None:
-            found[obj.key] = self._decoder.kept(obj, own)
-        elif (identity := self._identify(own)) is not None:
+        item = self._decoder.decode(raw)
+        if item is not None:
+            found[item.obj.key] = item
+        elif (identity := self._identify(raw)) is not None:
             kept.add(identity.key)
 
     # --- watches -------------------------------------------------------------------------------------------------
@@ -246,8 +255,10 @@ class Watcher(Generic[P]):
             bookmark = self._identify(event.object)
             if bookmark is not None:
                 self._bookmarks = True
-                self._advance(bookmark)
-                self._sink.advance(bookmark.metadata.resource_version)
+                # One that comes late says nothing new, and must not make the next watch begin in the past.
+                if not older(bookmark.metadata.resource_version, self._version):
+                    self._advance(bookmark)
+                    self._sink.advance(bookmark.metadata.resource_version)
             return
         if event.type == "DELETED":
             identity = self._identify(event.object)
@@ -258,12 +269,11 @@ class Watcher(Generic[P]):
         if event.type not in ("ADDED", "MODIFIED"):
             self._log.warning("watch event of an unknown type is left out", type=event.type)
             return
-        own = bytes(event.object)
-        obj = self._decoder.decode(own)
-        if obj is not None:
-            self._sink.apply(self._decoder.kept(obj, own))
-            self._advance(obj)
-        elif (identity := self._identify(own)) is not None:
+        item = self._decoder.decode(event.object)
+        if item is not None:
+            self._sink.apply(item)
+            self._advance(item.obj)
+        elif (identity := self._identify(event.object)) is not None:
             self._advance(identity)
 
     def _advance(self, obj: PartialObject) -> None:
@@ -282,10 +292,12 @@ class Watcher(Generic[P]):
         except TimeoutError as error:
             raise SilentWatchError("the server did not answer the request for a watch") from error
         self._open = _OpenWatch(events, lifetime, opened_at)
+        self.liveness.opened_at = self._clock.monotonic()
         return self._open
 
     async def _close(self) -> None:
         self._open = None
+        self.liveness.opened_at = None
         streams, self._streams_open = self._streams_open, AsyncExitStack()
         try:
             await streams.aclose()
@@ -303,7 +315,7 @@ class Watcher(Generic[P]):
 
     def _stream_list_failed(self, error: Exception) -> Transition:
         transition = after_stream_list_failure(error)
-        self._streams = transition.state is State.STREAM_LIST
+        self._streams = transition.state is not State.LIST
         return transition
 
     def _list_failed(self, error: Exception) -> Transition:
@@ -325,6 +337,8 @@ class Watcher(Generic[P]):
 
     def _report(self, error: Exception, transition: Transition) -> None:
         self.liveness.failures += 1
+        if self.liveness.failing_since is None:
+            self.liveness.failing_since = self._clock.monotonic()
         self.liveness.error = f"{type(error).__name__}: {error}"
         self._metrics.errors(reason_of(error)).inc()
         expected = isinstance(error, ApiError | TransportError)
@@ -337,8 +351,9 @@ class Watcher(Generic[P]):
         )
 
     def _succeeded(self) -> None:
-        self.liveness.heartbeat = self._clock.monotonic()
+        self.liveness.heartbeat = self.liveness.told_at = self._clock.monotonic()
         self.liveness.failures = 0
+        self.liveness.failing_since = None
         self._fruitless = 0
         self.liveness.error = ""
 

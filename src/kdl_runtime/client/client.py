@@ -4,10 +4,11 @@ Every method raises a subclass of ``ApiError`` for an answer that refuses the re
 was no answer. Objects are dicts, or with ``as_`` projections (structs that hold some fields) or ``Raw`` bytes.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
-from typing import Any, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 from kdl_runtime.client.answers import decode_as, decode_item
 from kdl_runtime.client.options import (
@@ -29,7 +30,7 @@ from kdl_runtime.client.sender import RequestMetrics, Sender
 from kdl_runtime.clock import Clock
 from kdl_runtime.codec.json import DecodeError, RawList, WatchEvent, encode, split_event
 from kdl_runtime.codec.meta import ObjectMeta, PartialObject
-from kdl_runtime.errors import BadRequest, Expired, TransportError
+from kdl_runtime.errors import ApiError, BadRequest, Expired, TransportError
 from kdl_runtime.observe.tracing import Tracer
 from kdl_runtime.transport.http import HttpRequest, Transport
 from kdl_runtime.transport.stream import split_lines
@@ -56,6 +57,9 @@ A delete shows the object as it is now if the server keeps it (it then has a del
 as it was, or no more of it than namespace, name and UID.
 """
 
+UnknownListener = Callable[[Resource, ObjectKey], None]
+"""Called with the resource and the key; the name is empty for what the server was to name."""
+
 PAGE_SIZE = 500
 STREAM_OPEN_SECONDS = 60.0
 """How long a watch may take to begin; a server that is only slow answers much earlier."""
@@ -63,6 +67,13 @@ STREAM_OPEN_SECONDS = 60.0
 _JSON = "application/json"
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+
+
+class Target(NamedTuple):
+    """What a write is for; the name is empty if the server gives it."""
+
+    resource: Resource
+    key: ObjectKey
 
 
 class Client:
@@ -79,6 +90,7 @@ class Client:
         self._sender = Sender(transport, clock, metrics)
         self._field_manager = field_manager
         self._listeners: list[WriteListener] = []
+        self._unknown: list[UnknownListener] = []
 
     @property
     def metrics(self) -> RequestMetrics | None:
@@ -99,6 +111,11 @@ class Client:
     def on_write(self, listener: WriteListener) -> None:
         """Calls ``listener`` after each write that succeeded and was no dry run, before the writer goes on."""
         self._listeners.append(listener)
+
+    def on_unknown(self, listener: UnknownListener) -> None:
+        """Calls ``listener`` after each write of which it is unknown whether it was done (no answer, 5xx, cancelled),
+        or what the object is now (a subresource answers with something else)."""
+        self._unknown.append(listener)
 
     # ---- reads
 
@@ -193,18 +210,18 @@ class Client:
             path = object_path(resource, key, options.subresource)
         else:
             path = resource.path(checked_namespace(resource, key.namespace))
-        return await self._write(
-            "create", HttpRequest("POST", path, body=_body(resource, obj, options)), resource, options
-        )
+        request = HttpRequest("POST", path, body=_body(resource, obj, options))
+        return await self._write("create", request, Target(resource, key), options)
 
     async def update(
         self, resource: Resource, obj: Mapping[str, Any], options: WriteOptions = WRITE_DEFAULTS
     ) -> dict[str, Any]:
         """Replaces the object. With a resourceVersion in its metadata Conflict if it has changed since."""
-        path = object_path(resource, key_of(obj), options.subresource)
-        return await self._write(
-            "update", HttpRequest("PUT", path, body=_body(resource, obj, options)), resource, options
+        key = key_of(obj)
+        request = HttpRequest(
+            "PUT", object_path(resource, key, options.subresource), body=_body(resource, obj, options)
         )
+        return await self._write("update", request, Target(resource, key), options)
 
     async def patch(
         self, resource: Resource, key: ObjectKey, patch: Patch, options: WriteOptions = WRITE_DEFAULTS
@@ -217,7 +234,7 @@ class Client:
             raise BadRequest("WriteOptions.force is for server-side apply only")
         path = object_path(resource, key, options.subresource)
         request = HttpRequest("PATCH", path, headers={"Content-Type": patch.type}, body=encode(patch.body))
-        return await self._write("patch", request, resource, options)
+        return await self._write("patch", request, Target(resource, key), options)
 
     async def delete(
         self, resource: Resource, key: ObjectKey, options: DeleteOptions = DELETE_DEFAULTS
@@ -229,7 +246,7 @@ class Client:
         body = encode(options.body)
         headers = {"Accept": _JSON, "Content-Type": _JSON}
         request = HttpRequest("DELETE", object_path(resource, key), headers=headers, body=body)
-        answer = (await self._sender.send(request)).body
+        answer = await self._send_write(request, Target(resource, key), dry_run=options.dry_run)
         deleted = decode_as(answer, dict)
         acknowledged = deleted.get("kind") == "Status"
         if acknowledged:
@@ -259,17 +276,31 @@ class Client:
         async with self._sender.stream(request) as response, _closing(response.chunks()) as chunks:
             yield chunks
 
-    async def _write(
-        self, verb: str, request: HttpRequest, resource: Resource, options: WriteOptions
-    ) -> dict[str, Any]:
+    async def _write(self, verb: str, request: HttpRequest, target: Target, options: WriteOptions) -> dict[str, Any]:
         headers = {"Accept": _JSON, "Content-Type": _JSON, **request.headers}
         request = replace(request, headers=headers, query=options.query(self._field_manager))
-        answer = (await self._sender.send(request)).body
+        answer = await self._send_write(request, target, dry_run=options.dry_run)
         written = decode_as(answer, dict)
-        # A subresource may answer with an object of another kind (Scale, Binding, Status).
-        if not options.dry_run and written.get("kind") == resource.kind:
-            self._notify(resource, verb, answer)
+        if options.dry_run:
+            return written
+        if written.get("kind") == target.resource.kind:
+            self._notify(target.resource, verb, answer)
+        else:
+            # A subresource may answer with an object of another kind (Scale, Binding, Status).
+            self._tell_unknown(target)
         return written
+
+    async def _send_write(self, request: HttpRequest, target: Target, *, dry_run: bool) -> bytes:
+        try:
+            return (await self._sender.send(request)).body
+        except (TransportError, ApiError, asyncio.CancelledError) as error:
+            if not dry_run and not (isinstance(error, ApiError) and error.status_code < 500):
+                self._tell_unknown(target)
+            raise
+
+    def _tell_unknown(self, target: Target) -> None:
+        for listener in self._unknown:
+            listener(target.resource, target.key)
 
     def _notify(self, resource: Resource, verb: str, answer: bytes) -> None:
         for listener in self._listeners:

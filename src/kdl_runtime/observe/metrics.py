@@ -115,9 +115,14 @@ class WatchMetrics:
     def errors(self, reason: str) -> Counter:
         return self._child(self._families.watch_errors, "error", reason)
 
-    def observe_objects(self, count: Callable[[], int]) -> None:
-        """``count`` gives, at scrape time, the number of objects in the store."""
+    def observe_store(self, count: Callable[[], int], size: Callable[[], int]) -> None:
+        """``count`` gives, at scrape time, the number of objects in the store, and ``size`` the bytes of their JSON."""
         self._families.cache_objects.labels(*self._labels).set_function(count)
+        self._families.cache_bytes.labels(*self._labels).set_function(size)
+
+    def observe_silence(self, seconds: Callable[[], float]) -> None:
+        """``seconds`` gives, at scrape time, how long the watch was told nothing."""
+        self._families.watch_silence.labels(*self._labels).set_function(seconds)
 
     def _child(self, family: Counter, kind: str, value: str) -> Counter:
         child = self._children.get((kind, value))
@@ -201,6 +206,18 @@ class Metrics:
 
         own = "kdl_runtime"
         self.cache_objects = gauge(f"{own}_cache_objects", "Objects in the cache.", "resource", "watch")
+        self.cache_bytes = gauge(
+            f"{own}_cache_bytes", "JSON in the cache; projections come on top.", "resource", "watch"
+        )
+        self.watch_silence = gauge(
+            f"{own}_watch_silence_seconds",
+            "Time since the last list, event or bookmark.",
+            "resource",
+            "watch",
+        )
+        self.consistency_waits = counter(
+            f"{own}_consistency_waits", "Reconciliations that asked what became of a write.", "result"
+        )
         self.watch_events = counter(f"{own}_watch_events", "Events of a watch.", "resource", "watch", "type")
         self.watch_lists = counter(f"{own}_watch_lists", "Complete lists of a watch.", "resource", "watch", "mode")
         self.watch_errors = counter(f"{own}_watch_errors", "Failures of a watch.", "resource", "watch", "reason")

@@ -52,6 +52,9 @@ class ScriptedCollection:
     open_watches: int = 0
     clock: LoopClock = field(default_factory=lambda: LoopClock(datetime(2026, 1, 31, tzinfo=UTC)))
 
+    async def wait_served(self) -> None:
+        self.requests.append(("wait",))
+
     async def list(self, page: Page) -> RawList:
         self.requests.append(("list", *page))
         answer = self.answers.pop(0)

@@ -266,7 +266,7 @@ def test_only_what_was_declared_can_be_read() -> None:
 def test_ten_thousand_objects_cost_little() -> None:
     import time
 
-    from kdl_runtime.cache.collection import Decoded, WatchEnvironment
+    from kdl_runtime.cache.collection import WatchEnvironment
     from kdl_runtime.cache.informer import Informer
     from kdl_runtime.codec.json import encode
     from kdl_runtime.observe.metrics import Metrics
@@ -294,9 +294,9 @@ def test_ten_thousand_objects_cost_little() -> None:
         before = time.process_time()
         items = []
         for raw in raws:
-            obj = informer._decoder.decode(raw)
-            assert obj is not None
-            items.append(Decoded(obj, raw))
+            item = informer._decoder.decode(raw)
+            assert item is not None
+            items.append(item)
         await informer._replace(items, frozenset(), "10001", "")
         seconds = time.process_time() - before
         assert len(informer) == 10_000

@@ -222,10 +222,12 @@ def test_what_a_later_list_lacks_is_gone_even_if_we_wrote_it() -> None:
 
 def test_progress_lets_the_server_have_the_last_word() -> None:
     async def main() -> None:
-        watched = Watched(page(5), [bookmark(8), EXPIRED], page(6))
+        watched = Watched(page(5), [bookmark(8), event("DELETED", pod("a", 9)), Silence(2)])
         await watched.steps(1)
         watched.write(pod("a", 8))
-        await watched.steps(2)
+        assert len(watched.informer._pins) == 1
+        await watched.steps(1)
+        assert len(watched.informer._pins) == 0
         assert watched.shown == {}
 
     run(main())
@@ -269,8 +271,10 @@ def test_an_object_may_leave_the_selection_and_come_back() -> None:
 
 def test_a_list_from_the_past_does_not_bring_a_deleted_object_back() -> None:
     async def main() -> None:
-        watched = Watched(page(5, pod("a", 1)), [event("DELETED", pod("a", 7)), EXPIRED], page(6, pod("a", 1)))
-        await watched.steps(3)
+        gone: list[Line] = [event("DELETED", pod("a", 7)), EXPIRED]
+        watched = Watched(page(5, pod("a", 1)), gone, page(6, pod("a", 1)), page(8))
+        await watched.steps(5)
+        assert watched.told[1:] == [("DELETED a", "1", "", False)]
         assert watched.shown == {}
 
     run(main())

@@ -11,11 +11,21 @@ import pytest
 
 from kdl_runtime.cache.collection import Decoded, WatchEnvironment, WatcherOptions
 from kdl_runtime.cache.decode import ObjectDecoder
+from kdl_runtime.cache.spec import WatchSpec
 from kdl_runtime.cache.transitions import State
 from kdl_runtime.cache.watcher import YIELD_EVERY, Watcher
 from kdl_runtime.codec.json import RawList
 from kdl_runtime.codec.meta import PartialObject
-from kdl_runtime.errors import Expired, Forbidden, InternalError, Invalid, TooManyRequests, TransportError
+from kdl_runtime.errors import (
+    Expired,
+    Forbidden,
+    InternalError,
+    Invalid,
+    NotFound,
+    Timeout,
+    TooManyRequests,
+    TransportError,
+)
 from kdl_runtime.observe.metrics import Metrics
 from kdl_runtime.resources.registry import PODS
 from kdl_runtime.types import ObjectKey
@@ -28,6 +38,9 @@ EXPIRED = event("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "m
 
 class Projection(PartialObject, frozen=True):
     spec: dict[str, int] | None = None
+
+
+SPEC = WatchSpec(PODS, Projection)
 
 
 class RecordingSink:
@@ -49,9 +62,14 @@ class RecordingSink:
     def advance(self, resource_version: str) -> None:
         self.told.append(("advance", resource_version))
 
+    def rewind(self) -> None:
+        self.told.append(("rewind",))
+
 
 class Run:
     """A watcher that was stepped so often as the script has answers, and a little more for pauses."""
+
+    watcher: Watcher[Projection]
 
     def __init__(self, answers: Sequence[RawList | Sequence[Line] | Exception], options: WatcherOptions) -> None:
         self.collection = ScriptedCollection(list(answers))
@@ -65,7 +83,7 @@ class Run:
         clock = self.collection.clock
         metrics = self.metrics.for_watch("pods", "pods")
         environment = WatchEnvironment(clock, random.Random(1), metrics, options)
-        decoder = ObjectDecoder(PODS, Projection, metrics.undecodable)
+        decoder = ObjectDecoder(SPEC, metrics.undecodable)
         self.watcher = Watcher(self.collection, self.sink, decoder, environment)
         while self.collection.answers or self.watcher.state is State.BACK_OFF or self.collection.open_watches:
             self.states.append(self.watcher.state)
@@ -172,14 +190,70 @@ def test_an_expired_list_asks_for_the_most_recent_state() -> None:
         pytest.param([], ("watch", "5", False), id="an end at once"),
         pytest.param([Silence(700)], ("watch", "5", False), id="a server that does not end it"),
         pytest.param([bookmark(8), Silence(200)], ("watch", "8", False), id="silence where bookmarks should be"),
+        pytest.param([bookmark(8), bookmark(6), *LIVE], ("watch", "8", False), id="bookmarks out of order"),
+        pytest.param([bookmark(8), bookmark(8), *LIVE], ("watch", "8", False), id="the same bookmark twice"),
+        pytest.param(NotFound("the CRD is gone"), ("wait",), id="no longer served"),
         pytest.param([EXPIRED], ("list", "5", 0, ""), id="expired"),
         pytest.param(Forbidden("not any more"), ("list", "5", 0, ""), id="refused"),
         pytest.param([event("FUTURE", pod("a", 9)), *LIVE], ("watch", "5", False), id="an unknown type is left out"),
     ],
 )
 def test_what_follows_a_watch(lines: Any, following: tuple[Any, ...]) -> None:
-    ran = listing(page(5), lines, page(9) if following[0] == "list" else LIVE)
+    after: dict[str, list[Any]] = {"list": [page(9)], "watch": [LIVE], "wait": [page(9)]}
+    ran = listing(page(5), lines, *after[following[0]])
     assert ran.collection.requests[2] == following
+
+
+def test_a_kind_that_is_not_served_is_waited_for_and_listed_anew() -> None:
+    ran = stream(NotFound("no such kind"), [bookmark(5, end=True), *LIVE], NotFound("deleted"), page(9), LIVE)
+    assert ran.collection.requests[:3] == [*STREAM, ("wait",), *STREAM]
+    again = stream([bookmark(5, end=True), *LIVE], NotFound("deleted"), [bookmark(9, end=True), *LIVE])
+    assert again.collection.requests == [*STREAM, ("watch", "5", False), ("wait",), *STREAM]
+    assert State.NOT_SERVED in again.states
+
+
+def test_silence_again_and_again_leads_to_a_list() -> None:
+    """A server whose data were restored may wait in silence for a version that it never reaches."""
+    ran = listing(page(5), [bookmark(8), Silence(200)], [Silence(200)], page(9), LIVE)
+    assert [request[0] for request in ran.collection.requests] == ["list", "watch", "watch", "list", "watch"]
+
+
+def test_a_list_from_the_past_is_asked_for_again_before_it_counts() -> None:
+    ran = listing(page(5, pod("a", 5)), [EXPIRED], page(4, pod("a", 3)), page(6, pod("a", 6)), LIVE)
+    assert ran.collection.requests[2:4] == [("list", "5", 0, ""), ("list", "", 500, "")]
+    assert ran.sink.told == [("replace", ["a"], "5"), ("replace", ["a"], "6")]
+
+
+def test_data_that_went_back_are_told_as_such() -> None:
+    ran = listing(
+        page(500, pod("a", 500)), [EXPIRED], page(4), page(4, pod("a", 3)), [event("ADDED", pod("b", 5)), *LIVE]
+    )
+    assert ran.sink.told == [
+        ("replace", ["a"], "500"),
+        ("rewind",),
+        ("replace", ["a"], "4"),
+        ("apply", "b", "5"),
+    ]
+    assert ran.collection.requests[4] == ("watch", "4", False)
+
+
+def test_a_version_that_the_server_will_not_reach_leads_to_the_most_recent_state() -> None:
+    too_large = Timeout("Too large resource version: 500, current: 4")
+    ran = stream([bookmark(500, end=True), *LIVE], [EXPIRED], too_large, [bookmark(4, end=True), *LIVE])
+    assert ran.collection.requests[2:4] == [("watch", "500", True), ("watch", "", True)]
+    assert ran.sink.told[1:] == [("rewind",), ("replace", [], "4")]
+
+
+def test_a_lost_watch_is_lost_until_it_is_open_for_a_moment() -> None:
+    ran = listing(page(5), *[TransportError("refused")] * 3, LIVE)
+    liveness = ran.watcher.liveness
+    assert liveness.lost_for(ran.seconds) == 0.0
+    broken = listing(page(5), LIVE, *[TransportError("refused")] * 3).watcher.liveness
+    assert broken.failing_since is not None
+    assert broken.lost_for(broken.failing_since + 30) == 30
+    broken.opened_at = broken.failing_since + 29
+    assert broken.lost_for(broken.failing_since + 30) == 30
+    assert broken.lost_for(broken.failing_since + 40) == 0.0
 
 
 def test_a_watch_that_ends_at_once_is_a_failure_that_backs_off() -> None:
@@ -231,7 +305,7 @@ def test_what_the_sink_raises_leads_to_a_new_list() -> None:
         metrics = Metrics().for_watch("pods", "pods")
         options = WatcherOptions(stream_lists=False)
         environment = WatchEnvironment(collection.clock, random.Random(1), metrics, options)
-        watcher = Watcher(collection, Broken(), ObjectDecoder(PODS, Projection, metrics.undecodable), environment)
+        watcher = Watcher(collection, Broken(), ObjectDecoder(SPEC, metrics.undecodable), environment)
         await watcher.step()
         await watcher.step()
         failed = watcher.state
@@ -249,7 +323,7 @@ def test_a_burst_lets_other_tasks_run() -> None:
         metrics = Metrics().for_watch("pods", "pods")
         environment = WatchEnvironment(collection.clock, random.Random(1), metrics, WatcherOptions(stream_lists=False))
         sink = RecordingSink()
-        watcher = Watcher(collection, sink, ObjectDecoder(PODS, Projection, metrics.undecodable), environment)
+        watcher = Watcher(collection, sink, ObjectDecoder(SPEC, metrics.undecodable), environment)
         await watcher.step()
         seen: list[int] = []
 
@@ -282,7 +356,7 @@ def test_raw_bytes_do_not_keep_the_answer_alive() -> None:
         collection = ScriptedCollection([answer])
         metrics = Metrics().for_watch("pods", "pods")
         environment = WatchEnvironment(collection.clock, random.Random(1), metrics, WatcherOptions(stream_lists=False))
-        watcher = Watcher(collection, Keeping(), ObjectDecoder(PODS, Projection, metrics.undecodable), environment)
+        watcher = Watcher(collection, Keeping(), ObjectDecoder(SPEC, metrics.undecodable), environment)
         await watcher.step()
 
     run(main())

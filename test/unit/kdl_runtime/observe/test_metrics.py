@@ -167,6 +167,6 @@ def test_two_managers_in_one_process_do_not_meet() -> None:
 def test_a_watch_counts_its_objects_at_scrape_time() -> None:
     metrics = Metrics()
     objects: list[int] = []
-    metrics.for_watch("pods", "ours").observe_objects(objects.__len__)
+    metrics.for_watch("pods", "ours").observe_store(objects.__len__, lambda: 0)
     objects.extend((1, 2))
     assert metrics.value("kdl_runtime_cache_objects", resource="pods", watch="ours") == 2
