@@ -136,7 +136,7 @@ class Manager:
         self.events.metrics = self.metrics
         self._healthz, self._readyz = HealthChecks(), HealthChecks()
         self._healthz.add("watches", self.cache.check_alive)
-        self._readyz.add("cache", self._check_synced)
+        self._readyz.add("cache", self.cache.check_ready)
         self._election = election
         if election is not None:
             self._healthz.add("leaderElection", election.check)
@@ -202,7 +202,10 @@ class Manager:
         options = self.options
         of_kind = None if controller.resource is None else options.kind_concurrency.get(group_kind(controller.resource))
         defaults = (ControllerOptions(max_concurrent_reconciles=of_kind), options.controllers)
-        controller.attach(ControllerEnvironment(self.clock, self.rng, self.metrics, defaults, options.tracer))
+        caught_up = self.cache.wait_caught_up
+        controller.attach(
+            ControllerEnvironment(self.clock, self.rng, self.metrics, defaults, options.tracer, caught_up)
+        )
         self._controllers[controller.name] = controller
 
     def add_server(self, server: Server) -> None:
@@ -353,10 +356,6 @@ class Manager:
                 self._failure = ShutdownTimeoutError(
                     f"these did not end within the graceful shutdown timeout of {budget:g} s: {', '.join(late)}"
                 )
-
-    def _check_synced(self) -> None:
-        if any(informer.spec.required and not informer.synced for informer in self.cache.informers):
-            raise KdlError(self.cache.unsynced_message(None))
 
 
 def group_kind(resource: Resource) -> str:
