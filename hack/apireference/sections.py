@@ -72,6 +72,7 @@ SECTIONS = (
             "kdl_runtime.cache.cache": ALL,
             "kdl_runtime.cache.spec": ALL,
             "kdl_runtime.cache.informer": ("Informer",),
+            "kdl_runtime.cache.transform": ("Transform", "without_managed_fields", "metadata_alone", "of_objects"),
             "kdl_runtime.cache.event": ALL,
             "kdl_runtime.cache.index": ("OWNER_INDEX", "owner_uid_index"),
             "kdl_runtime.cache.collection": ("WatcherOptions",),

@@ -86,6 +86,14 @@ def test_every_behaviour_has_a_place_and_a_proof_or_a_reason(section: int) -> No
         assert "::test_" in proof, f"{behaviour}: which test?"
 
 
+@pytest.mark.parametrize("path", PAGES, ids=ids)
+def test_a_message_in_a_diagram_has_no_semicolon(path: Path) -> None:
+    # It would end the statement: https://mermaid.js.org/syntax/sequenceDiagram.html
+    for block in read(path).blocks:
+        if block.language == "mermaid" and block.text.startswith("sequenceDiagram"):
+            assert ";" not in block.text
+
+
 def test_a_page_that_nobody_links_is_found_by_nobody() -> None:
     linked = {(page.parent / link.partition("#")[0]).resolve() for page in PAGES for link in read(page).links}
     assert [page.name for page in PAGES if page not in linked] == []
