@@ -1,18 +1,22 @@
 """Metrics under the names and buckets of controller-runtime, so that its dashboards and alerts work unchanged.
 
-Everything hangs on one ``Metrics`` object with a registry of its own: two managers in one process do not meet.
+Everything hangs on one ``Metrics`` object with a registry of its own: two managers in one process do not meet. What is
+moved with every event is an instrument of our own (``instruments``), the rest is prometheus-client's.
 Names without a model in controller-runtime start with ``kdl_runtime_``.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.metrics_core import Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+
+from kdl_runtime.observe import instruments
+from kdl_runtime.observe.instruments import CounterFamily, GaugeFamily, HistogramFamily
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -27,6 +31,9 @@ LAG_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0)
 MAX_PRIORITY_LABELS = 25
 """Further priorities of a queue are counted under one label, or user-chosen priorities could fill the registry."""
 EXCEEDED_CARDINALITY = "exceeded_cardinality_limit"
+
+
+F = TypeVar("F", bound=instruments.Family[Any])
 
 
 class _Collector(Protocol):
@@ -55,14 +62,14 @@ class _WithoutCreated:
 class ControllerMetrics:
     """What one controller counts, bound to its label."""
 
-    results: dict[str, Counter]
+    results: dict[str, instruments.Counter]
     """By result: success, error, requeue, requeue_after."""
-    errors: Counter
-    terminal_errors: Counter
-    panics: Counter
-    timeouts: Counter
-    seconds: Histogram
-    active_workers: Gauge
+    errors: instruments.Counter
+    terminal_errors: instruments.Counter
+    panics: instruments.Counter
+    timeouts: instruments.Counter
+    seconds: instruments.Histogram
+    active_workers: instruments.Gauge
 
 
 class QueueMetrics:
@@ -72,7 +79,7 @@ class QueueMetrics:
         labels = {"name": name, "controller": name}
         self._depth_family = metrics.workqueue_depth
         self._labels = labels
-        self._depths: dict[int, Gauge] = {}
+        self._depths: dict[int, instruments.Gauge] = {}
         self.adds = metrics.workqueue_adds.labels(**labels)
         self.retries = metrics.workqueue_retries.labels(**labels)
         self.queue_seconds = metrics.workqueue_queue_seconds.labels(**labels)
@@ -80,7 +87,7 @@ class QueueMetrics:
         self._unfinished = metrics.workqueue_unfinished_seconds.labels(**labels)
         self._longest = metrics.workqueue_longest_seconds.labels(**labels)
 
-    def depth(self, priority: int) -> Gauge:
+    def depth(self, priority: int) -> instruments.Gauge:
         """How many keys of this priority are ready and not yet handed out."""
         gauge = self._depths.get(priority)
         if gauge is not None:
@@ -101,18 +108,18 @@ class WatchMetrics:
     def __init__(self, metrics: "Metrics", resource: str, watch: str) -> None:
         self._families = metrics
         self._labels = (resource, watch)
-        self._children: dict[tuple[str, str], Counter] = {}
+        self._children: dict[tuple[str, str], instruments.Counter] = {}
         self.undecodable = metrics.undecodable_objects.labels(resource, watch)
         self.lag = metrics.watch_lag.labels(resource, watch)
 
-    def events(self, type_: str) -> Counter:
+    def events(self, type_: str) -> instruments.Counter:
         return self._child(self._families.watch_events, "event", type_)
 
-    def lists(self, mode: str) -> Counter:
+    def lists(self, mode: str) -> instruments.Counter:
         """``mode`` is stream or list."""
         return self._child(self._families.watch_lists, "list", mode)
 
-    def errors(self, reason: str) -> Counter:
+    def errors(self, reason: str) -> instruments.Counter:
         return self._child(self._families.watch_errors, "error", reason)
 
     def observe_store(self, count: Callable[[], int], size: Callable[[], int]) -> None:
@@ -124,7 +131,7 @@ class WatchMetrics:
         """``seconds`` gives, at scrape time, how long the watch was told nothing."""
         self._families.watch_silence.labels(*self._labels).set_function(seconds)
 
-    def _child(self, family: Counter, kind: str, value: str) -> Counter:
+    def _child(self, family: CounterFamily, kind: str, value: str) -> instruments.Counter:
         child = self._children.get((kind, value))
         if child is None:
             child = self._children[kind, value] = family.labels(*self._labels, value)
@@ -154,34 +161,49 @@ class Metrics:
         def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
             return Histogram(name, text, labels, buckets=buckets, registry=registry)
 
+        def hot_counter(name: str, text: str, *labels: str) -> CounterFamily:
+            return added(CounterFamily(name, text, labels))
+
+        def hot_gauge(name: str, text: str, *labels: str) -> GaugeFamily:
+            return added(GaugeFamily(name, text, labels))
+
+        def hot_histogram(name: str, text: str, bounds: tuple[float, ...], *labels: str) -> HistogramFamily:
+            return added(HistogramFamily(name, text, labels, bounds))
+
+        def added(family: F) -> F:
+            registry.register(family)
+            return family
+
         runtime = "controller_runtime"
-        self.reconciles = counter(f"{runtime}_reconcile", "Reconciliations.", "controller", "result")
-        self.reconcile_errors = counter(f"{runtime}_reconcile_errors", "Failed reconciliations.", "controller")
-        self.terminal_errors = counter(
+        self.reconciles = hot_counter(f"{runtime}_reconcile", "Reconciliations.", "controller", "result")
+        self.reconcile_errors = hot_counter(f"{runtime}_reconcile_errors", "Failed reconciliations.", "controller")
+        self.terminal_errors = hot_counter(
             f"{runtime}_terminal_reconcile_errors", "Failures that are not tried again.", "controller"
         )
-        self.panics = counter(f"{runtime}_reconcile_panics", "Reconciliations ended by no Exception.", "controller")
-        self.timeouts = counter(f"{runtime}_reconcile_timeouts", "Reconciliations that ran out of time.", "controller")
-        self.reconcile_seconds = histogram(
+        self.panics = hot_counter(f"{runtime}_reconcile_panics", "Reconciliations ended by no Exception.", "controller")
+        self.timeouts = hot_counter(
+            f"{runtime}_reconcile_timeouts", "Reconciliations that ran out of time.", "controller"
+        )
+        self.reconcile_seconds = hot_histogram(
             f"{runtime}_reconcile_time_seconds", "Length of a reconciliation.", RECONCILE_BUCKETS, "controller"
         )
         self.max_concurrent = gauge(f"{runtime}_max_concurrent_reconciles", "Workers of the controller.", "controller")
-        self.active_workers = gauge(f"{runtime}_active_workers", "Workers that reconcile now.", "controller")
+        self.active_workers = hot_gauge(f"{runtime}_active_workers", "Workers that reconcile now.", "controller")
 
         queue = ("name", "controller")
-        self.workqueue_depth = gauge("workqueue_depth", "Keys that are ready.", *queue, "priority")
-        self.workqueue_adds = counter("workqueue_adds", "Keys added.", *queue)
-        self.workqueue_retries = counter("workqueue_retries", "Keys added with a delay.", *queue)
-        self.workqueue_queue_seconds = histogram(
+        self.workqueue_depth = hot_gauge("workqueue_depth", "Keys that are ready.", *queue, "priority")
+        self.workqueue_adds = hot_counter("workqueue_adds", "Keys added.", *queue)
+        self.workqueue_retries = hot_counter("workqueue_retries", "Keys added with a delay.", *queue)
+        self.workqueue_queue_seconds = hot_histogram(
             "workqueue_queue_duration_seconds", "How long a key was ready.", WORKQUEUE_BUCKETS, *queue
         )
-        self.workqueue_work_seconds = histogram(
+        self.workqueue_work_seconds = hot_histogram(
             "workqueue_work_duration_seconds", "How long a key was in work.", WORKQUEUE_BUCKETS, *queue
         )
-        self.workqueue_unfinished_seconds = gauge(
+        self.workqueue_unfinished_seconds = hot_gauge(
             "workqueue_unfinished_work_seconds", "Sum of the ages of the keys in work.", *queue
         )
-        self.workqueue_longest_seconds = gauge(
+        self.workqueue_longest_seconds = hot_gauge(
             "workqueue_longest_running_processor_seconds", "Age of the oldest key in work.", *queue
         )
 
@@ -215,16 +237,16 @@ class Metrics:
             "resource",
             "watch",
         )
-        self.consistency_waits = counter(
+        self.consistency_waits = hot_counter(
             f"{own}_consistency_waits", "Reconciliations that asked what became of a write.", "result"
         )
-        self.watch_events = counter(f"{own}_watch_events", "Events of a watch.", "resource", "watch", "type")
-        self.watch_lists = counter(f"{own}_watch_lists", "Complete lists of a watch.", "resource", "watch", "mode")
-        self.watch_errors = counter(f"{own}_watch_errors", "Failures of a watch.", "resource", "watch", "reason")
+        self.watch_events = hot_counter(f"{own}_watch_events", "Events of a watch.", "resource", "watch", "type")
+        self.watch_lists = hot_counter(f"{own}_watch_lists", "Complete lists of a watch.", "resource", "watch", "mode")
+        self.watch_errors = hot_counter(f"{own}_watch_errors", "Failures of a watch.", "resource", "watch", "reason")
         self.undecodable_objects = counter(
             f"{own}_undecodable_objects", "Objects that a watch could not decode and left out.", "resource", "watch"
         )
-        self.watch_lag = histogram(
+        self.watch_lag = hot_histogram(
             f"{own}_watch_lag_seconds",
             "From an own write to its event.",
             LAG_BUCKETS,

@@ -9,6 +9,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from kdl_runtime.observe.instruments import Family
 from kdl_runtime.observe.metrics import RECONCILE_BUCKETS, WORKQUEUE_BUCKETS, Metrics
 
 CONTROLLER = ("controller",)
@@ -68,6 +69,10 @@ def families(metrics: Metrics) -> dict[str, tuple[str, tuple[str, ...]]]:
         if isinstance(family, MetricWrapperBase):
             suffix = "_total" if family._type == "counter" else ""
             found[family._name + suffix] = (str(family._type), tuple(family._labelnames))
+        elif isinstance(family, Family):
+            metric = next(family.describe())
+            suffix = "_total" if metric.type == "counter" else ""
+            found[family.name + suffix] = (metric.type, family.label_names)
     return found
 
 
