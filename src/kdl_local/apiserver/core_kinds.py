@@ -161,8 +161,10 @@ def node_errors(node: Object, old: Object | None) -> list[FieldError]:
         path = f"metadata.taints[{index}]"  # So the real server says.
         for problem in qualified_name(taint.get("key") or ""):
             errors.append(FieldError.invalid(f"{path}.key", taint.get("key") or "", problem))
-        if taint.get("effect") not in _TAINT_EFFECTS:
-            errors.append(FieldError.not_supported(f"{path}.effect", taint.get("effect") or "", _TAINT_EFFECTS))
+        if not taint.get("effect"):
+            errors.append(FieldError.required(f"{path}.effect"))
+        elif taint["effect"] not in _TAINT_EFFECTS:
+            errors.append(FieldError.not_supported(f"{path}.effect", taint["effect"], _TAINT_EFFECTS))
         key = (taint.get("key"), taint.get("effect"))
         if key in seen:
             errors.append(FieldError.duplicate(path, dict(taint)))

@@ -32,6 +32,8 @@ _STRUCTS: Mapping[str, tuple[str, ...]] = {
     "apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionSpec": ("names",),
     "apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionStatus": ("acceptedNames",),
 }
+# Written by Go even if it is empty, although the schema does not require it.
+_NUMBERS: Mapping[str, dict[str, Any]] = {"api.scheduling.v1.PriorityClass": {"value": 0}}
 _KIND_STRUCTS = ("metadata", "spec", "status")
 _KEY_DEFAULTS = {"protocol": "TCP", "name": ""}
 _ZERO: Mapping[str | None, Any] = {"string": "", "integer": 0, "number": 0, "boolean": False}
@@ -64,7 +66,7 @@ def _always(name: str, schema: Mapping[str, Any], map_: MapType) -> dict[str, An
     structs = [*_STRUCTS.get(short, ())]
     if schema.get("x-kubernetes-group-version-kind"):
         structs += [field for field in _KIND_STRUCTS if field in map_.fields]
-    found: dict[str, Any] = {field: {} for field in structs}
+    found: dict[str, Any] = {field: {} for field in structs} | _NUMBERS.get(short, {})
     for field in schema.get("required") or ():
         found.setdefault(field, _ZERO.get((schema.get("properties") or {}).get(field, {}).get("type")))
     return found

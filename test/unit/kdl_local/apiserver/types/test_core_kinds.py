@@ -104,6 +104,7 @@ def test_a_node_may_allocate_its_capacity() -> None:
     [
         ([{"key": "a", "effect": "NoSchedule"}], 0),
         ([{"key": "a", "effect": "NoRun"}], 1),
+        ([{"key": "a"}], 1),
         ([{"key": "a b", "effect": "NoExecute"}], 1),
         ([{"key": "a", "effect": "NoExecute"}, {"key": "a", "effect": "NoExecute"}], 1),
     ],
