@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -25,6 +24,10 @@ from kdl_runtime.queue.schedule import Item
 from kdl_runtime.types import Request, Resource, Result
 
 log = structlog.get_logger(__name__)
+
+YIELD_EVERY = 50
+"""Keys after which a worker lets other tasks run, whose reconciler waits for nothing itself."""
+NOTHING_MORE = Result()
 
 Reconciler = Callable[[Request], Awaitable[Result | None]]
 """Brings the world nearer to what the object of this key wants; may be called again at any time, for no reason.
@@ -63,7 +66,7 @@ class _Source:
     delay: Delay | None
 
     def passes(self, event: Event[Any]) -> bool:
-        return all(predicate(event) for predicate in self.predicates)
+        return not self.predicates or all(predicate(event) for predicate in self.predicates)
 
 
 class Controller:
@@ -232,17 +235,21 @@ class Controller:
 
     async def _work(self) -> None:
         queue = self.queue
+        turns = 0
         while (item := await queue.get()) is not None:
             try:
                 await self._process(item)
             finally:
                 queue.done(item.key)
+            turns += 1
+            if turns % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
 
     async def _process(self, item: Item[Request]) -> None:
         clock, metrics = self._clock, self._metrics
         if clock is None or metrics is None:
             raise ValueError(f"controller {self.name!r} is not attached to a manager")
-        work = Reconciliation(self.name, item.key, str(uuid.UUID(int=self._rng.getrandbits(128), version=4)))
+        work = Reconciliation(self.name, item.key, self._rng.getrandbits(128))
         started = clock.monotonic()
         metrics.active_workers.inc()
         try:
@@ -263,8 +270,10 @@ class Controller:
         try:
             if self._caught_up is not None:
                 await self._caught_up(request)
-            async with asyncio.timeout(self.settings.reconcile_timeout or None) as limit:
-                return await self._reconcile(request) or Result()
+            if not self.settings.reconcile_timeout:
+                return await self._reconcile(request) or NOTHING_MORE
+            async with asyncio.timeout(self.settings.reconcile_timeout) as limit:
+                return await self._reconcile(request) or NOTHING_MORE
         except (KeyboardInterrupt, SystemExit):
             raise
         except asyncio.CancelledError as error:

@@ -7,23 +7,27 @@ controller-runtime, whoever logs it.
 import contextvars
 import logging
 import sys
+import uuid
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import structlog
 
 from kdl_runtime.types import Request
 
 
-@dataclass(frozen=True, slots=True)
-class Reconciliation:
-    """The reconciliation that the current task works for."""
+class Reconciliation(NamedTuple):
+    """The reconciliation that the current task works for. ``number`` is random, of 128 bits."""
 
     controller: str
     request: Request
-    reconcile_id: str
+    number: int
+
+    @property
+    def reconcile_id(self) -> str:
+        """The number as a UUID."""
+        return str(uuid.UUID(int=self.number, version=4))
 
     @property
     def origin(self) -> tuple[str, Request]:

@@ -9,7 +9,7 @@ import structlog
 from kdl_runtime.observe.logging import Reconciliation, configure, current_reconciliation, reconciliation
 from kdl_runtime.types import ObjectKey
 
-VALUE = Reconciliation("job", ObjectKey("ns", "a"), "id-1")
+VALUE = Reconciliation("job", ObjectKey("ns", "a"), 1)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_json_lines_name_the_object_that_is_reconciled(stream: io.StringIO) -> N
     log.info("outside")
     log.debug("not at this level")
     first, library, other, outside = [json.loads(line) for line in stream.getvalue().splitlines()]
-    named = {"controller": "job", "namespace": "ns", "name": "a", "reconcileID": "id-1"}
+    named = {"controller": "job", "namespace": "ns", "name": "a", "reconcileID": "00000000-0000-4000-8000-000000000001"}
     assert first.items() >= (named | {"event": "working", "step": 1, "level": "info", "logger": "some.module"}).items()
     assert library.items() >= (named | {"event": "old style", "level": "warning"}).items()
     assert other["name"] == "b"
