@@ -117,7 +117,8 @@ def after_list_failure(error: Exception) -> Transition:
 def after_watch_failure(error: Exception, failures: int, relist: State) -> Transition:
     """A watch has failed for the ``failures``-th time in a row; ``relist`` is how this watcher lists."""
     if is_expired(error):
-        return Transition(relist)
+        # With a pause, should the list be of a version that has expired, too.
+        return Transition(relist, back_off=True)
     if isinstance(error, NotFound):
         return Transition(State.NOT_SERVED, back_off=True, latest=True)
     if isinstance(error, _FROM_THE_PAST):

@@ -33,7 +33,7 @@ from kdl_runtime.cache.watchdog import Watchdog
 from kdl_runtime.client.answers import event_error
 from kdl_runtime.codec.json import Raw, WatchEvent
 from kdl_runtime.codec.meta import PartialObject
-from kdl_runtime.errors import ApiError, TransportError
+from kdl_runtime.errors import ApiError, KdlError
 from kdl_runtime.types import ObjectKey
 
 P = TypeVar("P", bound=PartialObject)
@@ -341,7 +341,7 @@ class Watcher(Generic[P]):
             self.liveness.failing_since = self._clock.monotonic()
         self.liveness.error = f"{type(error).__name__}: {error}"
         self._metrics.errors(reason_of(error)).inc()
-        expected = isinstance(error, ApiError | TransportError)
+        expected = isinstance(error, KdlError)
         self._log.warning(
             "watch failed",
             state=self.state.value,

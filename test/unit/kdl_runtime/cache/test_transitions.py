@@ -87,7 +87,7 @@ def test_after_a_list(error: Exception, expected: Transition) -> None:
 @pytest.mark.parametrize(
     ("error", "failures", "relists", "back_off"),
     [
-        (Expired("old"), 1, True, False),
+        (Expired("old"), 1, True, True),
         (TooManyRequests("later"), 1, False, True),
         (TransportError("refused"), 1, False, True),
         (ServiceUnavailable("down"), 1, False, True),
