@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from kdl_local.apiserver.direct import Direct
 from kdl_local.resources import EVENTS, PODS
 from kdl_runtime.resources.registry import SERVICES
+from kdl_testing.sim.gateway import Sent
+from kdl_testing.sim.timeline import Timeline
 from sim.jobs import FAILED, GONE, PERMANENT, RUNNING, SUCCEEDED, SUSPENDED, SimJob
 from sim.limit_rules import LimitRules
 from sim.pod_rules import succeeded_indexes
@@ -22,7 +24,6 @@ from sim.records import (
     replicas_of,
     roles_of,
 )
-from sim.timeline import Timeline
 from sim.users import Users
 
 
@@ -159,10 +160,10 @@ class FinalRules:
             if count > 1:
                 self.timeline.violated(self.records.jobs[uid].title, f"tells {count} times of {reason}")
 
-    def check_quiet(self, requests: list[str]) -> None:
+    def check_quiet(self, requests: list[Sent]) -> None:
         """``requests`` of the operator in an hour in which nothing happened."""
         if requests:
-            some = ", ".join(requests[:5])
+            some = ", ".join(map(str, requests[:5]))
             self.timeline.violated("operator", f"sends {len(requests)} requests while nothing happens: {some}")
 
     def _runs_in_full(self, record: JobRecord) -> bool:

@@ -13,11 +13,11 @@ from kdl_local.resources import LEASES, NAMESPACES, NODE_LEASES_NAMESPACE, NODES
 from kdl_runtime.clock import Clock
 from kdl_runtime.codec.times import format_micro_time
 from kdl_runtime.errors import Conflict, NotFound
-from sim.gateway import Gateway
-from sim.operator_process import OperatorProcess
+from kdl_testing.sim.process import Process
+from kdl_testing.sim.timeline import Timeline
+from sim.gateway import OperatorRequests
 from sim.records import TERMINAL_PHASES, Object, Replica, phase_of
 from sim.scenario import Incident
-from sim.timeline import Timeline
 
 TEAM = "team"
 BEAT = 10.0
@@ -28,8 +28,8 @@ BEAT = 10.0
 class Incidents:
     server: ApiServer
     nodes: FakeNodes
-    operator: OperatorProcess
-    gateway: Gateway
+    operator: Process
+    requests: OperatorRequests
     clock: Clock
     timeline: Timeline
     lost_nodes: set[str] = field(default_factory=set)
@@ -129,7 +129,7 @@ class Incidents:
         self.server.store.compact()
 
     async def _quota(self, incident: Incident) -> None:
-        self.gateway.quota_until = self.clock.monotonic() + incident.span
+        self.requests.quota_until = self.clock.monotonic() + incident.span
         self.timeline.add("incident", f"the quota is used up, for {incident.span:.1f} s")
 
     async def _namespace(self, incident: Incident) -> None:

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
+from kdl_testing.sim.timeline import Timeline
 from sim.jobs import FAILED, SUCCEEDED
 from sim.limit_rules import LimitRules
 from sim.pod_rules import succeeded_indexes
 from sim.records import JobRecord, Object, Records, has_condition, outcome_of
-from sim.timeline import Timeline
 
 ROUNDING = 2.0
 """Seconds by which a stored time may lie before the change that it tells of."""

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from kdl_testing.sim.timeline import Timeline
 from sim.jobs import FAILED
 from sim.records import JobRecord, Records, is_terminating, replicas_of, restart_policy_of, seconds_between
-from sim.timeline import Timeline
 
 PRECISION = 3.0
 """Seconds by which an operator that nothing disturbs may be late; two of them are the rounding of stored times."""

@@ -1,11 +1,12 @@
 """Sees every write of the API server as it happens, keeps records, asks the rules, and tells the timeline."""
 
-from contextvars import ContextVar
 from dataclasses import dataclass
 
 from kdl_local.apiserver.storage import Entry
 from kdl_local.apiserver.types import ResourceType
 from kdl_local.pods import condition
+from kdl_testing.sim.gateway import ACTOR
+from kdl_testing.sim.timeline import Timeline
 from sim.job_rules import JobRules
 from sim.jobs import FRAMEWORKS, SUCCEEDED
 from sim.pod_rules import PodRules
@@ -21,11 +22,8 @@ from sim.records import (
     outcome_of,
     phase_of,
 )
-from sim.timeline import Timeline
 
 OPERATOR = "operator"
-ACTOR: ContextVar[str] = ContextVar("actor", default="cluster")
-"""Who makes the write that is under way."""
 JOB_KINDS = frozenset(FRAMEWORKS)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from kdl_testing.sim.timeline import Timeline
 from kdl_workloads.dialects.indexes import parse_indexes
 from sim.jobs import SUCCEEDED
 from sim.limit_rules import Troubles
@@ -19,7 +20,6 @@ from sim.records import (
     phase_of,
     replicas_of,
 )
-from sim.timeline import Timeline
 
 NODE_MEMORY = 10.0
 """Seconds for which a node that has become ready again may still be taken for a lost one."""

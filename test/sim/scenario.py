@@ -1,7 +1,8 @@
 """One simulated life of a cluster: its jobs, what their pods do, and what goes wrong. A seed decides all of it."""
 
 import random
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
 from kdl_local.apiserver.faults import FaultRates
 from sim.jobs import SimJob, draw_job
@@ -40,6 +41,9 @@ class Incident:
     span: float = 0.0
     target: int = 0
 
+    def __str__(self) -> str:
+        return f"t={self.at:.1f} {self.kind} for {self.span:.1f} s, target {self.target}"
+
 
 @dataclass(frozen=True)
 class NameConflict:
@@ -49,11 +53,17 @@ class NameConflict:
     kind: str
     span: float
 
+    def __str__(self) -> str:
+        return (
+            f"a {self.kind} of somebody else has the name of the first worker of job-{self.job}, for {self.span:.1f} s"
+        )
+
 
 @dataclass(frozen=True)
 class Scenario:
     """``strangers``: pods of others that carry the labels of the first job. ``rates`` hold until ``calm_after``, so
-    that everything can end."""
+    that everything can end. Its parts are jobs, incidents, conflicts of names, strangers and rates; ``left_out`` has
+    the numbers of those that are not played."""
 
     seed: int
     nodes: int
@@ -63,11 +73,59 @@ class Scenario:
     strangers: int = 0
     rates: FaultRates = field(default_factory=FaultRates)
     calm_after: float = CALM_AFTER
+    left_out: frozenset[int] = frozenset()
+
+    @property
+    def drawn(self) -> "tuple[Part, ...]":
+        """All that the seed has decided."""
+        return (*self.jobs, *self.incidents, *self.conflicts, self.strangers, self.rates)
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        return tuple(number for number in range(len(self.drawn)) if number not in self.left_out)
+
+    def keep(self, numbers: Collection[int]) -> "Scenario":
+        """The same seed with no more than these of its parts."""
+        return replace(self, left_out=self.left_out | {number for number in self.kept if number not in numbers})
+
+    def subject(self, number: int) -> str:
+        part = self.drawn[number]
+        if isinstance(part, SimJob):
+            return part.name
+        return f"job-{part.job}" if isinstance(part, NameConflict) else ""
+
+    def describe(self) -> list[str]:
+        return [self._describe(self.drawn[number]) for number in self.kept]
+
+    @staticmethod
+    def _describe(part: "Part") -> str:
+        return f"{part} pods of strangers" if isinstance(part, int) else str(part)
+
+    @property
+    def played(self) -> "Scenario":
+        """The scenario of the parts that are kept, and of nothing else."""
+        kept = [self.drawn[number] for number in self.kept]
+        jobs = tuple(part for part in kept if isinstance(part, SimJob))
+        there = {job.name for job in jobs}
+        conflicts = (part for part in kept if isinstance(part, NameConflict) and self.jobs[part.job].name in there)
+        return replace(
+            self,
+            jobs=jobs,
+            incidents=tuple(part for part in kept if isinstance(part, Incident)),
+            conflicts=tuple(replace(part, job=jobs.index(self.jobs[part.job])) for part in conflicts),
+            strangers=next((part for part in kept if isinstance(part, int)), 0) if jobs else 0,
+            rates=next((part for part in kept if isinstance(part, FaultRates)), FaultRates()),
+            left_out=frozenset(),
+        )
 
     @property
     def undisturbed(self) -> bool:
         """Whether every request of the operator is answered at once and truthfully."""
         return self.rates == FaultRates()
+
+
+Part = SimJob | Incident | NameConflict | int | FaultRates
+"""A number is that of strangers."""
 
 
 def scenario(seed: int) -> Scenario:

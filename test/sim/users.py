@@ -10,11 +10,11 @@ from kdl_runtime.clock import Clock
 from kdl_runtime.codec.times import parse_time
 from kdl_runtime.errors import ApiError, NotFound
 from kdl_runtime.resources.registry import SERVICES
+from kdl_testing.sim.timeline import Timeline
 from kdl_workloads.framework import WORKER
 from sim.jobs import SimJob, UserAction
 from sim.records import Object, owner_of
 from sim.scenario import NameConflict
-from sim.timeline import Timeline
 
 POLL = 0.5
 EARLY = 0.1

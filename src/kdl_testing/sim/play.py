@@ -1,0 +1,229 @@
+"""Plays one scenario of a simulation, from the start to the end of its processes."""
+
+import asyncio
+import gc
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from kdl_local.apiserver.storage import Entry
+from kdl_local.apiserver.types import ResourceType, ResourceTypes
+from kdl_local.controllers.garbage import GarbageCollector
+from kdl_runtime.errors import ApiError
+from kdl_runtime.manager.manager import ManagerOptions
+from kdl_runtime.types import ObjectKey
+from kdl_testing import virtual_time
+from kdl_testing.sim.faults import Fault, ServerFaults
+from kdl_testing.sim.gateway import ACTOR, Sent
+from kdl_testing.sim.incidents import Incidents
+from kdl_testing.sim.process import ELECTION, Process, ProcessOptions
+from kdl_testing.sim.rules import ProcessRules
+from kdl_testing.sim.scenario import Action, Scenario, draw
+from kdl_testing.sim.simulation import Simulation, Write
+from kdl_testing.sim.timeline import Moment
+from kdl_testing.sim.world import USER, World, types_of
+
+POLL = 5.0
+STOPPING = 60.0
+"""Virtual seconds that the orderly end of a process may take."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a run has shown: it has failed if there are violations."""
+
+    scenario: Scenario
+    violations: tuple[str, ...]
+    moments: tuple[Moment, ...] = ()
+
+    @property
+    def seed(self) -> int:
+        return self.scenario.seed
+
+
+def play(simulation: type[Simulation], scenario: Scenario, *, keep_timeline: bool = False) -> Played:
+    """``moments`` are there only with ``keep_timeline``."""
+    run: _Run | None = None
+
+    async def main() -> None:
+        nonlocal run
+        run = _Run(simulation, scenario, keep_timeline)
+        await run.play()
+
+    found: tuple[str, ...] = ()
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        virtual_time.run(main())
+    except Exception as error:
+        # A fault of the simulation, or one that took it down: as bad as a violation, and to be shown like one.
+        found = (f"seed {scenario.seed}: {error!r}",)
+    finally:
+        if collecting:
+            gc.enable()
+    timeline = run.world.timeline if run else None
+    known = tuple(timeline.violations) if timeline else ()
+    return Played(scenario, (*known, *found), tuple(timeline.moments) if timeline else ())
+
+
+def scenario_of(simulation: type[Simulation], seed: int) -> Scenario:
+    """What a seed decides."""
+    return draw(seed, simulation.settings.dice, simulation.draw)
+
+
+class _World(World):
+    simulation: Simulation
+
+    def expected(self, error: BaseException) -> bool:
+        return self.simulation.expected(error)
+
+
+class _Run:
+    def __init__(self, kind: type[Simulation], scenario: Scenario, keep_timeline: bool) -> None:
+        self._settings = kind.settings
+        self._scenario = scenario
+        faults = ServerFaults()
+        self.world = world = _World(
+            scenario.seed, keep_timeline=keep_timeline, options=self._settings.server, faults=faults
+        )
+        types = _types(kind)
+        world.install(types)
+        self._collected = [*types, *(t for r in self._settings.collected if (t := world.server.types.of(r)))]
+        self.simulation = world.simulation = kind(world)
+        self._incidents = Incidents(world, faults, self._restored)
+        self._rules: dict[str, ProcessRules] = {}
+        self._last: dict[tuple[str, str, ObjectKey], Write] = {}
+        skews = [0.0, *(replica.skew for replica in scenario.replicas)]
+        for number, skew in enumerate(skews):
+            self._add_process(f"process-{number}", skew, elects=len(skews) > 1)
+        world.server.registry.observers.append(self._observe)
+
+    def _add_process(self, name: str, skew: float, *, elects: bool) -> None:
+        world, settings = self.world, self._settings
+        rules = self._rules[name] = ProcessRules(world, name)
+        options = replace(self._manager_options(), tracer=rules)
+        process = Process(
+            name,
+            self.simulation.build,
+            world.gateway,
+            world.rng,
+            ProcessOptions(options, settings.election if elects else None, skew=skew),
+        )
+        process.on_start = rules.attach
+        world.processes.append(process)
+
+    def _manager_options(self) -> ManagerOptions:
+        options, size = self._settings.manager, self._scenario.page_size
+        if size is None or options.watcher is None:
+            return options
+        return replace(options, watcher=replace(options.watcher, stream_lists=False, page_size=size))
+
+    def _observe(self, type_: ResourceType, entry: Entry, gone: bool) -> None:
+        resource, obj = type_.resource, entry.object
+        identity = (resource.group, resource.plural, entry.key)
+        last = self._last.pop(identity, None)
+        before = last.after if last is not None else None
+        write = Write(ACTOR.get(), resource, entry.key, before, None if gone else obj)
+        if not gone:
+            self._last[identity] = write
+        if self.world.timeline.keep and resource.plural != "leases":
+            what = "deletes" if gone else "changes" if before else "creates"
+            version = obj["metadata"]["resourceVersion"]
+            self.world.timeline.add(write.actor, f"{what} {resource.plural} {entry.key} ({version})")
+        self.simulation.written(write)
+
+    def _restored(self) -> None:
+        self._last.clear()
+        for rules in self._rules.values():
+            rules.restored = True
+        self.simulation.restored()
+
+    # ---- the course of events
+
+    async def play(self) -> None:
+        world = self.world
+        collector = GarbageCollector(world.direct, ResourceTypes(self._collected), world.clock)
+        async with world.running(collector.run()):
+            await asyncio.gather(
+                *(self._act(action) for action in self._scenario.actions),
+                *(self._happen(number, fault) for number, fault in self._scenario.faults),
+            )
+            world.timeline.add("incident", "nothing goes wrong any more")
+            await self._come_to_rest()
+
+    async def _act(self, action: Action) -> None:
+        await self.world.clock.sleep(action.at)
+        self.world.timeline.add(USER, str(action))
+        ACTOR.set(USER)
+        try:
+            await self.simulation.act(action)
+        except ApiError as error:
+            self.world.timeline.add(USER, f"{type(error).__name__}: {error}")
+
+    async def _happen(self, number: int, fault: Fault) -> None:
+        await self.world.clock.sleep(fault.at)
+        await self._incidents.play(number, fault)
+
+    async def _come_to_rest(self) -> None:
+        world = self.world
+        end = world.now + self._settings.limit
+        while not world.timeline.violations and self._first_problem() is not None:
+            if world.now > end:
+                for text in self._problems():
+                    world.violated("at the end", text)
+            await world.clock.sleep(POLL)
+        if world.timeline.violations:
+            return
+        await self._stay_quiet()
+        await self._stop()
+
+    async def _stay_quiet(self) -> None:
+        """At rest, twice: what was still on its way may do no more than arrive."""
+        world = self.world
+        await world.clock.sleep(POLL)
+        sent = len(world.gateway.sent)
+        await world.clock.sleep(self._settings.quiet)
+        later = [request for request in world.gateway.sent[sent:] if not _is_beat(request)]
+        if later:
+            some = ", ".join(f"{request.user}: {request}" for request in later[:5])
+            world.violated("at rest", f"{len(later)} requests are sent while nothing happens: {some}")
+        for text in self._problems():
+            world.violated("at rest", text)
+
+    async def _stop(self) -> None:
+        for process in self.world.processes:
+            try:
+                async with asyncio.timeout(STOPPING):
+                    await process.finish()
+            except TimeoutError:
+                self.world.violated(process.name, "does not end when it is asked to")
+                continue
+            work = process.life.work if process.life is not None else None
+            if work is not None and (error := work.exception()) is not None:
+                self.world.violated(process.name, f"ends with {type(error).__name__}: {error}")
+
+    def _first_problem(self) -> str | None:
+        return next(self._problems(), None)
+
+    def _problems(self) -> Iterator[str]:
+        processes = self.world.processes
+        leaders = sum(process.life is not None and process.life.leads for process in processes)
+        if leaders != 1:
+            yield f"{leaders} processes lead"
+        for process in processes:
+            yield from self._rules[process.name].problems(process, dict(self._settings.reconciled))
+        yield from self.simulation.problems()
+
+
+def _is_beat(request: Sent) -> bool:
+    """Renewals of the lease go on, and series of events are closed some time later."""
+    return request.user.endswith(ELECTION) or "/events" in request.path
+
+
+def _types(kind: type[Simulation]) -> Sequence[ResourceType]:
+    found = _known.get(kind)
+    if found is None:
+        found = _known[kind] = types_of(kind.definitions)
+    return found
+
+
+_known: dict[type[Simulation], Sequence[ResourceType]] = {}

@@ -1,0 +1,177 @@
+"""What goes wrong between the processes and the API server, and on servers that lag behind the others."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from kdl_local.apiserver.pages import too_large
+from kdl_local.apiserver.request import Request
+from kdl_runtime.errors import ApiError, BadRequest, Expired
+
+_BOOKMARK = b'{"type":"BOOKMARK"'
+_INITIAL_EVENTS_END = b"k8s.io/initial-events-end"
+
+
+class WireFault(StrEnum):
+    """What a ``Trouble`` does while it lasts."""
+
+    PAUSE = "pause"
+    """Nothing is answered; what was asked is done once it is over, whoever waits for it."""
+    SILENCE = "silence"
+    """Watches that are open, or opened meanwhile, stay open and never say anything more."""
+    LAG = "lag"
+    """Every event of a watch comes ``amount`` seconds late."""
+    STALE_LISTS = "stale-lists"
+    """Lists that any version may serve are as of the revision ``amount``: another server answers, which lags."""
+    NO_STREAMED_LISTS = "no-streamed-lists"
+    """A watch that is to begin with the present objects is refused, as by an old server."""
+    NO_END_OF_LIST = "no-end-of-list"
+    """A streamed list never gets the bookmark that ends it."""
+    EXPIRED_PAGES = "expired-pages"
+    """The second page of a list is always 410 Expired."""
+    BOOKMARKS = "bookmarks"
+    """Bookmarks come twice, again, and after events that are newer than they are."""
+    GARBAGE = "garbage"
+    """The next line of each watch is broken off in its middle."""
+    FRAGMENTS = "fragments"
+    """A watch arrives in pieces that know nothing of lines."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trouble:
+    """One fault while it lasts, until the virtual time ``until``. ``user`` is whom it concerns, with all whose names
+    begin with it and a slash; "" is everybody."""
+
+    kind: WireFault
+    until: float
+    user: str = ""
+    amount: float = 0.0
+    rng: random.Random = field(default_factory=lambda: random.Random(0))
+
+    def concerns(self, user: str) -> bool:
+        return not self.user or user == self.user or user.startswith(f"{self.user}/")
+
+
+@dataclass(slots=True, eq=False)
+class _Stream:
+    user: str
+    silent: bool = False
+    held: bytes = b""
+    """Bookmarks that are to come after what comes next."""
+    last_bookmark: bytes = b""
+
+
+class Wire:
+    """Carries requests and answers. Without a trouble it does nothing."""
+
+    def __init__(self) -> None:
+        self._troubles: list[Trouble] = []
+        self._streams: dict[_Stream, None] = {}
+
+    def begin(self, trouble: Trouble) -> None:
+        self._troubles.append(trouble)
+        if trouble.kind is WireFault.SILENCE:
+            for stream in self._streams:
+                stream.silent = stream.silent or trouble.concerns(stream.user)
+
+    def end(self, trouble: Trouble) -> None:
+        self._troubles.remove(trouble)
+
+    def clear(self) -> None:
+        self._troubles.clear()
+
+    async def pass_on(self, user: str) -> None:
+        """Returns when a request, or a piece of an answer, gets through."""
+        while (pause := self._find(WireFault.PAUSE, user)) is not None:
+            left = pause.until - asyncio.get_running_loop().time()
+            if left <= 0:
+                return
+            await asyncio.sleep(left)
+
+    def altered(self, request: Request) -> Request | ApiError:
+        """What reaches a server of a request that reads, or the refusal of one that lags or is old."""
+        if not self._troubles or not request.query:
+            return request
+        user, version = request.user, request.param("resourceVersion")
+        if request.flag("watch"):
+            if "sendInitialEvents" in request.query and self._find(WireFault.NO_STREAMED_LISTS, user):
+                return BadRequest("sendInitialEvents is not known here (injected)")
+            return request
+        if request.param("continue"):
+            if self._find(WireFault.EXPIRED_PAGES, user):
+                return Expired("The provided continue parameter is too old (injected)")
+            return request
+        stale = self._find(WireFault.STALE_LISTS, user)
+        if stale is None or not version or request.param("resourceVersionMatch"):
+            return request
+        known = int(stale.amount)
+        if int(version) > known:
+            return too_large(int(version), known)
+        query = {**request.query, "resourceVersion": [str(known)], "resourceVersionMatch": ["Exact"]}
+        query.pop("limit", None)
+        return replace(request, query=query)
+
+    async def carry(self, user: str, body: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        """A stream as it arrives."""
+        stream = _Stream(user, silent=self._find(WireFault.SILENCE, user) is not None)
+        self._streams[stream] = None
+        try:
+            async for chunk in body:
+                if self._troubles or stream.silent or stream.held:
+                    for piece in await self._arriving(stream, chunk):
+                        yield piece
+                else:
+                    yield chunk
+        finally:
+            self._streams.pop(stream, None)
+            await body.aclose()
+
+    def _find(self, kind: WireFault, user: str) -> Trouble | None:
+        for trouble in self._troubles:
+            if trouble.kind is kind and trouble.concerns(user):
+                return trouble
+        return None
+
+    async def _arriving(self, stream: _Stream, chunk: bytes) -> list[bytes]:
+        lag = self._find(WireFault.LAG, stream.user)
+        if lag is not None:
+            await asyncio.sleep(lag.amount)
+        await self.pass_on(stream.user)
+        if stream.silent:
+            return []
+        if self._find(WireFault.NO_END_OF_LIST, stream.user):
+            chunk = b"".join(line for line in chunk.splitlines(keepends=True) if _INITIAL_EVENTS_END not in line)
+        bookmarks = self._find(WireFault.BOOKMARKS, stream.user)
+        if bookmarks is not None or stream.held:
+            chunk = _disordered(stream, chunk, bookmarks)
+        if self._find(WireFault.GARBAGE, stream.user) and chunk:
+            return [chunk[: max(len(chunk) // 2, 1)] + b"\n"]
+        fragments = self._find(WireFault.FRAGMENTS, stream.user)
+        if fragments is not None and len(chunk) > 1:
+            cut = fragments.rng.randrange(1, len(chunk))
+            return [chunk[:cut], chunk[cut:]]
+        return [chunk] if chunk else []
+
+
+def _disordered(stream: _Stream, chunk: bytes, trouble: Trouble | None) -> bytes:
+    lines: list[bytes] = []
+    for line in chunk.splitlines(keepends=True):
+        if not line.startswith(_BOOKMARK) or _INITIAL_EVENTS_END in line:
+            lines.append(line)
+            if stream.held:
+                lines.append(stream.held)
+                stream.held = b""
+            continue
+        choice = trouble.rng.randrange(4) if trouble is not None else 0
+        earlier, stream.last_bookmark = stream.last_bookmark, line
+        if choice == 1:
+            lines += [line, line]
+        elif choice == 2 and earlier:
+            lines += [line, earlier]
+        elif choice == 3:
+            stream.held += line
+        else:
+            lines.append(line)
+    return b"".join(lines)
