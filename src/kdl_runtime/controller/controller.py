@@ -25,7 +25,7 @@ from kdl_runtime.types import Request, Resource, Result
 
 log = structlog.get_logger(__name__)
 
-YIELD_EVERY = 50
+YIELD_EVERY = 200
 """Keys after which a worker lets other tasks run, whose reconciler waits for nothing itself."""
 NOTHING_MORE = Result()
 

@@ -4,13 +4,14 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from kdl_runtime.cache.spec import WatchSpec
 from kdl_runtime.clock import LoopClock
-from kdl_runtime.controller.controller import Controller, ControllerEnvironment
+from kdl_runtime.controller.controller import YIELD_EVERY, Controller, ControllerEnvironment
 from kdl_runtime.controller.options import ControllerOptions
 from kdl_runtime.controller.ownership import set_controller_reference
 from kdl_runtime.controller.predicates import resource_version_changed
@@ -95,6 +96,31 @@ def test_the_outcome_decides_what_becomes_of_the_key(
         assert bench.count("reconcile_timeouts_total") == 0
         assert bench.count("reconcile_time_seconds_count") == len(times)
         assert bench.count("active_workers") == 0
+
+    run(main())
+
+
+def test_others_get_their_turn_beside_a_reconciler_that_waits_for_nothing() -> None:
+    async def main() -> None:
+        seen: list[int] = []
+        turns: list[int] = []
+
+        async def reconcile(request: Request) -> None:
+            seen.append(int(request.name))
+
+        async def probe() -> None:
+            while len(seen) < 1000:
+                turns.append(len(seen))
+                await asyncio.sleep(0)
+
+        bench = Bench(reconcile)
+        for number in range(1000):
+            bench.controller.enqueue(ObjectKey("ns", str(number)))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(bench.run(1))
+            group.create_task(probe())
+        assert seen == list(range(1000))
+        assert max(after - before for before, after in pairwise(turns)) == YIELD_EVERY
 
     run(main())
 
