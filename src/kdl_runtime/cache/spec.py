@@ -66,9 +66,7 @@ class WatchSpec(Generic[P]):
 
     def __post_init__(self) -> None:
         if self.namespaces and self.except_namespaces:
-            raise ValueError(
-                f"the watch on {self.resource.group_resource} has namespaces and except_namespaces: say one"
-            )
+            raise ValueError(f"{self.resource.group_resource}: say either namespaces or except_namespaces, not both")
         if self.namespaces and not self.resource.namespaced:
             raise ValueError(f"{self.resource.group_resource} have no namespaces: leave WatchSpec.namespaces empty")
 

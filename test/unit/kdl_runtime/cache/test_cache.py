@@ -133,6 +133,36 @@ def test_the_namespaces_of_a_cache_are_those_of_its_watches() -> None:
     in_a_world(body)
 
 
+def test_a_watch_may_leave_out_some_of_the_namespaces_of_its_cache() -> None:
+    async def body(world: World) -> None:
+        world.cache.namespaces = ("default", "other")
+        pods = world.cache.declare(WatchSpec(PODS, except_namespaces=("other", "third")))
+        assert pods.spec.namespaces == ("default",)
+        assert pods.spec.server_fields == ""
+        assert world.cache.declare(WatchSpec(PODS, except_namespaces=("other", "third"))) is pods
+        with pytest.raises(ValueError, match="leaves out every namespace of the cache"):
+            world.cache.declare(WatchSpec(SECRETS, except_namespaces=("default", "other")))
+
+    in_a_world(body)
+
+
+def test_all_namespaces_but_some_in_one_watch() -> None:
+    async def body(world: World) -> None:
+        for namespace in ("kept", "left"):
+            await world.stranger.create(NAMESPACES, {"metadata": {"name": namespace}})
+        informer = world.cache.declare(WatchSpec(CONFIGMAPS, except_namespaces=("left",), name="most"))
+        await world.cache.start()
+        await world.cache.wait_synced(10)
+        for namespace in ("kept", "left"):
+            for client, name in ((world.client, "own"), (world.stranger, "other")):
+                await client.create(CONFIGMAPS, {"metadata": {"name": name, "namespace": namespace}})
+        await world.clock.sleep(1)
+        shown = {str(obj.key) for obj in informer.list() if obj.metadata.name in ("own", "other")}
+        assert shown == {"kept/own", "kept/other"}
+
+    in_a_world(body)
+
+
 def test_a_watch_that_ends_by_a_bug_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(_self: object) -> None:
         raise RuntimeError("a bug")
