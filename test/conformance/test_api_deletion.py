@@ -51,6 +51,15 @@ async def test_some_deletes_answer_with_the_object(api: Api, plural: str) -> Non
     await api.refused(404, "NotFound", "GET", api.path(plural, "a"))
 
 
+async def test_endpoints_go_with_their_service(api: Api) -> None:
+    await api.create("services", {"metadata": {"name": "a"}, "spec": {"clusterIP": "None"}})
+    for name in ("a", "b"):
+        await api.create("endpoints", {"metadata": {"name": name}})
+    await api.ok("DELETE", api.path("services", "a"))
+    await api.refused(404, "NotFound", "GET", api.path("endpoints", "a"))
+    await api.ok("GET", api.path("endpoints", "b"))
+
+
 async def test_a_finalizer_holds_an_object(api: Api) -> None:
     made = await api.create("configmaps", held("a"))
     answer = await api("DELETE", api.path("configmaps", "a"))

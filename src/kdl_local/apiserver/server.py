@@ -10,6 +10,7 @@ from kdl_local.apiserver.bootstrap import bootstrap
 from kdl_local.apiserver.builtin import builtin
 from kdl_local.apiserver.custom import CustomResources
 from kdl_local.apiserver.direct import Direct
+from kdl_local.apiserver.endpoints import EndpointsOfServices
 from kdl_local.apiserver.faults import Faults, NoFaults
 from kdl_local.apiserver.logs import LogProvider
 from kdl_local.apiserver.openapi import OpenApi
@@ -75,6 +76,7 @@ class ApiServer:
         self._subresources = Subresources(self.registry, self._verbs, clock)
         self._openapi = OpenApi(self.types)
         self._custom = CustomResources(self.types, self.registry, clock)
+        self._endpoints = EndpointsOfServices(self.types, self.registry)
         bootstrap(self.direct)
 
     @property

@@ -21,6 +21,8 @@ from conformance.differential.steps import Step
 _FIELD = re.compile(r"[a-z]\w*(?:\.\w+)+(?=[\[:])")
 REPEATS = 3
 """How often a sequence that differs is run again before its difference is taken for one that depends on time."""
+SHRINKING = 60.0
+"""Seconds for each sequence."""
 
 
 @dataclass
@@ -94,7 +96,11 @@ async def _show(runner: Runner, seed: int, outcome: Outcome, *, shrinking: bool)
     print(f"\n=== seed {seed}, request {finding.index} differs ===")
     wanted = _signature(finding)
 
+    end = time.monotonic() + SHRINKING
+
     async def shows(candidate: Sequence[Step]) -> bool:
+        if time.monotonic() > end:
+            return False
         found = (await runner.run(candidate)).finding
         return found is not None and _signature(found) == wanted
 

@@ -64,7 +64,9 @@ class Author:
 
     def path(self, kind: Kind) -> str:
         """Of an object that probably exists, mostly."""
-        known = sorted(path for path in self._present if path.startswith(kind.prefix) and f"/{kind.plural}/" in path)
+        known = sorted(
+            path for path in self._present if path.startswith(f"{kind.prefix}/") and f"/{kind.plural}/" in path
+        )
         if known and self.maybe(0.9):
             found: str = self.pick(known)
             return found
@@ -111,6 +113,9 @@ class Author:
     def create_wrong(self) -> None:
         kind = self.kind()
         obj = self._wrong(kind, kind.new(self.rng, self.name(kind)))
+        if kind.plural == "services" and not (obj.get("metadata") or {}).get("name"):
+            # It gets an address first, and an odd refusal then.
+            return
         self.send(Step("POST", kind.collection(self.namespace()), self.write_query(), JSON_HEADERS, obj))
 
     def _wrong(self, kind: Kind, obj: Object) -> Any:
@@ -145,6 +150,7 @@ class Author:
                     {"uid": None},
                     {"creationTimestamp": "2020-01-01T00:00:00Z"},
                     {"generation": 70},
+                    {"deletionTimestamp": "2020-01-01T00:00:00Z"},
                     {"finalizers": ["example.com/third"]},
                     {"ownerReferences": None},
                 ]
@@ -161,6 +167,8 @@ class Author:
             obj["metadata"]["resourceVersion"] = reference("rv", path)
         elif self.maybe(0.2):
             obj = self._wrong(kind, obj)
+            # Where a PUT creates, the real server keeps it, as if somebody had deleted what is new.
+            (obj.get("metadata") or {}).pop("deletionTimestamp", None)
         self.send(Step("PUT", path, self.write_query(), JSON_HEADERS, obj))
 
     def patch(self) -> None:

@@ -161,8 +161,20 @@ def directives(exchange: Exchange, difference: Difference) -> bool:
         return bool(more) and set(difference.local) < set(difference.real) and all(".$" in text for text in more)
     if difference.place == "code":
         return ".$" in str(difference.real)
+    if any(_touches(difference, text) for text in exchange.real.warnings):
+        return True
     told = difference.place.startswith(("body.details", "body.message"))
     return told and exchange.real.code == exchange.local.code == 422 and "$patch" in str(exchange.step.body)
+
+
+def _touches(difference: Difference, warning: str) -> bool:
+    """Whether a difference is in the list, or about its owners, in which a warning has found an unknown directive."""
+    found = re.search(r'"(\S+?)(?:\[\d+\])?\.\$', warning)
+    if found is None:
+        return False
+    listed = found[1]
+    owners = "managedFields" in difference.path and f".f:{listed.rpartition('.')[2]}" in difference.place
+    return owners or difference.place.startswith(f"body.{listed}")
 
 
 def definition_status(exchange: Exchange, difference: Difference) -> bool:

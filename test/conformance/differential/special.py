@@ -120,8 +120,7 @@ def wire(author: Author) -> None:
             media = pick([MERGE, JSON_PATCH, STRATEGIC, "application/json", "text/plain"])
             headers = (("Accept", "application/json"), ("Content-Type", media))
             author.send(Step("PATCH", path, (), headers, pick(_PATCH_BODIES)))
-        elif kind.plural != "services":
-            # One without a name gets an address first, and an odd refusal then.
+        elif kind.plural != "services":  # As in ``create_wrong``.
             author.send(Step("POST", path, author.write_query(), headers, pick(_BODIES)))
     else:
         kind = author.kind()
