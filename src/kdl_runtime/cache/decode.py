@@ -8,6 +8,7 @@ from msgspec.structs import force_setattr
 from prometheus_client import Counter
 
 from kdl_runtime.cache.collection import Decoded
+from kdl_runtime.cache.sharing import SharedTexts
 from kdl_runtime.cache.spec import WatchSpec
 from kdl_runtime.codec.json import DecodeError, Raw, decoder
 from kdl_runtime.codec.meta import ObjectMeta, PartialObject
@@ -47,6 +48,7 @@ class ObjectDecoder(Generic[P]):
         self._shrink = spec.shrink
         self._decode = decoder(spec.projection)
         self._undecodable = undecodable
+        self._texts = SharedTexts()
 
     def decode(self, raw: Raw | bytes) -> Decoded[P] | None:
         """What is to be kept of an object, with the resource's apiVersion and kind, which lists leave out, and bytes of
@@ -61,6 +63,7 @@ class ObjectDecoder(Generic[P]):
             # Also where they are given: one text for all objects instead of one for each.
             force_setattr(obj, "api_version", self._api_version)
             force_setattr(obj, "kind", self._kind)
+            self._texts.share(obj.metadata)
             smaller = self._shrink(obj) if self._shrink is not None else None
         except Exception as error:
             self._report(raw, error)
