@@ -9,6 +9,7 @@ import gc
 import importlib
 import json
 import os
+import sys
 import threading
 import time
 import traceback
@@ -54,6 +55,10 @@ class Task:
     settle: float
 
 
+TOO_SLOW = 3
+"""Exit code of a process whose contender has not got through in time."""
+
+
 def load(contender: str) -> Run:
     module, function = CONTENDERS[contender]
     run: Run = getattr(importlib.import_module(f"bench.runtime.contenders.{module}"), function)
@@ -72,7 +77,7 @@ def post(url: str) -> None:
 
 def wait(event: threading.Event, what: str, task: Task) -> None:
     if not event.wait(task.patience):
-        raise TimeoutError(f"the contender has not seen {what} after {task.patience:g} s")
+        raise TimeoutError(f"it has not seen {what} after {task.patience:g} s")
 
 
 def measure_start(probe: Probe, task: Task) -> Outcome:
@@ -149,6 +154,9 @@ def main() -> None:
         try:
             print(json.dumps(measure(probe, task, before)), flush=True)
             code = 0
+        except TimeoutError as error:
+            print(error, file=sys.stderr)
+            code = TOO_SLOW
         except BaseException:
             traceback.print_exc()
         finally:

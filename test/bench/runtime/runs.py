@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.runtime.contender import Outcome, post
+from bench.runtime.contender import TOO_SLOW, Outcome, post
 from bench.runtime.plan import Measurement, turns
 
 TESTS = Path(__file__).parents[2]
@@ -35,7 +35,7 @@ def run(measurement: Measurement, needs: Mapping[str, float], report: Callable[[
     for contender in measurement.contenders:
         need = needs.get(contender, 0.0) * measurement.pods
         if need > available_bytes() * SPARE:
-            results.left_out[contender] = f"needs {need / 1e9:.0f} GB"
+            results.left_out[contender] = f"it would take {need / 1e9:.0f} GB"
         else:
             entered.append(contender)
     with server(measurement.pods) as url:
@@ -43,14 +43,21 @@ def run(measurement: Measurement, needs: Mapping[str, float], report: Callable[[
             for contender in turns(entered, repetition):
                 load = os.getloadavg()[0]
                 post(f"{url}/bench/reset")
-                outcome = run_once(contender, measurement, url)
+                try:
+                    outcome = run_once(contender, measurement, url)
+                except TimeoutError as error:
+                    results.left_out[contender] = str(error)
+                    entered.remove(contender)
+                    report(f"{measurement.name} {contender}: {error}")
+                    continue
                 results.outcomes.setdefault(contender, []).append({**outcome, "load": load})
                 report(f"{measurement.name} {repetition + 1}/{measurement.repetitions} {contender}: {outcome}")
     return results
 
 
 def run_once(contender: str, measurement: Measurement, url: str) -> Outcome:
-    """One contender in a process of its own. RuntimeError with what it wrote when it fails."""
+    """One contender in a process of its own. RuntimeError with what it wrote when it fails, TimeoutError with what it
+    waited for when that takes too long."""
     command = [
         *(sys.executable, "-m", "bench.runtime.contender", "--contender", contender),
         *("--measurement", measurement.kind, "--url", url, "--pods", str(measurement.pods)),
@@ -59,6 +66,8 @@ def run_once(contender: str, measurement: Measurement, url: str) -> Outcome:
         *("--started-ns", str(time.monotonic_ns())),
     ]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    if done.returncode == TOO_SLOW:
+        raise TimeoutError(done.stderr.splitlines()[-1])
     if done.returncode:
         raise RuntimeError(f"{contender} has failed at {measurement.name}:\n{done.stdout}\n{done.stderr}")
     return last_line(done.stdout)

@@ -75,7 +75,7 @@ def compare(results: Results, title: str, columns: Sequence[Column], by: Compari
     for contender in results.measurement.contenders:
         name = NAMES[contender]
         if contender in results.left_out:
-            rows.append([name, f"not run: {results.left_out[contender]}", *[""] * len(columns)])
+            rows.append([name, f"no result: {results.left_out[contender]}", *[""] * len(columns)])
             continue
         found = spreads(results.outcomes[contender])
         cells = [column.cell(found[column.figure]) for column in columns]

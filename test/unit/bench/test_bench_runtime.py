@@ -14,7 +14,7 @@ from bench.runtime.pods import SENT, SEQUENCE, PodTemplate, pod
 from bench.runtime.probe import Probe, Reading
 from bench.runtime.recording import FIRST_VERSION, Recording
 from bench.runtime.report import BEGIN, END, QUEUES, tables, write
-from bench.runtime.runs import Results, run, run_module, server
+from bench.runtime.runs import Results, run, run_module, run_once, server
 from bench.runtime.summary import Spread, quantile, spread, spreads
 from bench.runtime.tables import Table
 from kdl_runtime import Client
@@ -168,13 +168,19 @@ def test_every_contender_sees_every_event(contender: str) -> None:
 def test_start_and_memory_are_measured(kind: str) -> None:
     tiny = Measurement("tiny", kind, ["kdl", "kopf"], PODS_IN_TEST, 1, patience=30, settle=0.1)
     results = run(tiny, {"kopf": 1e12}, print)
-    assert results.left_out == {"kopf": "needs 10000 GB"}
+    assert results.left_out == {"kopf": "it would take 10000 GB"}
     assert all(figure > 0 for name, figure in results.outcomes["kdl"][0].items() if name != "load")
 
 
-def test_a_contender_that_fails_is_no_result() -> None:
-    with pytest.raises(RuntimeError, match=r"(?s)kdl has failed at tiny:.*has not seen all of 10 pods after 0 s"):
-        run(Measurement("tiny", "start", ["kdl"], PODS_IN_TEST, 1, patience=0), {}, print)
+def test_a_contender_that_is_too_slow_has_no_result() -> None:
+    results = run(Measurement("tiny", "start", ["kdl"], PODS_IN_TEST, 3, patience=0), {}, print)
+    assert (results.outcomes, results.left_out) == ({}, {"kdl": "it has not seen all of 10 pods after 0 s"})
+
+
+def test_a_contender_that_fails_ends_everything() -> None:
+    broken = Measurement("tiny", "start", ["kdl"], pods=-1, repetitions=1)
+    with pytest.raises(RuntimeError, match=r"(?s)kdl has failed at tiny:.*negative count"):
+        run_once("kdl", broken, "http://127.0.0.1:1")
 
 
 def test_queues_are_measured() -> None:
@@ -229,7 +235,7 @@ def test_tables_compare_with_kdl_runtime_and_say_which_goals_are_met() -> None:
     assert [row[1:] for row in goals.rows] == [["6.0 times", "yes"], ["8.0 KiB", "no"], ["3.0 KiB", "yes"]]
     assert [row[-1] for row in throughput.rows] == ["1.0", "6.0", "2.0"]
     assert [row[-1] for row in sizes.rows] == ["1.0", "0.4", "10.0", ""]
-    assert sizes.rows[-1][1] == "not run: needs 9 GB"
+    assert sizes.rows[-1][1] == "no result: needs 9 GB"
 
 
 def test_results_are_written_between_the_marks_of_a_page(tmp_path: Path) -> None:
