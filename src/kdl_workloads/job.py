@@ -79,9 +79,10 @@ class ExitCodes:
 class FailureRule:
     """Which ends of a pod it is for, all that is given must hold, and what then happens.
 
-    ``roles``, ``reasons``, ``signals``, ``pod_conditions``, ``node_conditions``: any one of them; None is not asked.
-    Conditions are pairs of type and status. ``message`` is a regular expression, searched in the failure's message.
-    ``counts``: whether it is charged to the back-off limit; None is what would be without the rule.
+    ``roles`` (in lower case), ``reasons``, ``signals``, ``pod_conditions``, ``node_conditions``: any one of them; None
+    is not asked. Conditions are pairs of type and status. ``message`` is a text that the failure's message must have in
+    it, with * and ? for any characters and for one. ``counts``: whether it is charged to the back-off limit; None is
+    what would be without the rule.
     """
 
     action: FailureAction

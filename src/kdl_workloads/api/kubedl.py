@@ -15,6 +15,7 @@ from kdl_workloads.api.base import (
     Quantity,
     Time,
 )
+from kdl_workloads.api.failure import DependsOn, FailurePolicy
 from kdl_workloads.api.status import KubeDLJobStatus
 
 
@@ -34,6 +35,9 @@ class ReplicaSpec(ApiModel):
     """Pod of one replica."""
     restart_policy: Literal["", "Always", "OnFailure", "Never", "ExitCode"] | None = None
     """ExitCode replaces the pod after exit codes 130, 137, 138 and 143 and fails the job after others."""
+    depends_on: list[DependsOn] | None = Field(default=None, max_length=8)
+    """Replica types that must have come so far before this one has pods; an empty list waits for none, and without it
+    the kind's own order holds."""
     spot_replica_spec: SpotReplicaSpec | None = None
     """Replicas on spot capacity."""
 
@@ -62,7 +66,7 @@ class CronPolicy(ApiModel):
     """Finished runs that are kept."""
 
 
-class RunPolicy(ApiModel):
+class RunPolicy(FailurePolicy):
     clean_pod_policy: Literal["", "All", "Running", "None"] | None = None
     """Pods that are deleted when the job ends."""
     ttl_seconds_after_finished: Count | None = None

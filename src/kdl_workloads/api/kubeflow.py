@@ -17,6 +17,7 @@ from kdl_workloads.api.base import (
     rule,
     rules,
 )
+from kdl_workloads.api.failure import DependsOn, FailurePolicy
 from kdl_workloads.api.status import JobStatus
 
 
@@ -27,6 +28,9 @@ class ReplicaSpec(ApiModel):
     """Pod of one replica."""
     restart_policy: Literal["", "Always", "OnFailure", "Never", "ExitCode"] | None = None
     """ExitCode replaces the pod after exit codes of 128 and more and fails the job after others."""
+    depends_on: list[DependsOn] | None = Field(default=None, max_length=8)
+    """Replica types that must have come so far before this one has pods; an empty list waits for none, and without it
+    the kind's own order holds."""
 
 
 class SchedulingPolicy(ApiModel):
@@ -46,7 +50,7 @@ class SchedulingPolicy(ApiModel):
     """How long the gang scheduler waits for the pods to fit."""
 
 
-class RunPolicy(ApiModel):
+class RunPolicy(FailurePolicy):
     clean_pod_policy: Literal["", "All", "Running", "None"] | None = None
     """Pods that are deleted when the job ends; None if not given."""
     ttl_seconds_after_finished: Count | None = None

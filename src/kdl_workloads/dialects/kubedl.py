@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from kdl_runtime.types import parse_api_version
-from kdl_workloads.dialects import metadata
+from kdl_workloads.dialects import failure, metadata
 from kdl_workloads.dialects.base import Dialect, Named, Text, Texts, WordedTexts
 from kdl_workloads.dialects.roles import check_names, decode_roles
 from kdl_workloads.dialects.status import decode_status, encode_status
@@ -26,6 +26,7 @@ RUN_POLICY_FIELDS = frozenset(
         "schedulingPolicy",
         "cronPolicy",
         "suspend",
+        *failure.FIELDS,
     }
 )
 NESTED_RUN_POLICIES = ("runPolicy", "RunPolicy")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeGuard
 
+from kdl_workloads.dialects import failure
 from kdl_workloads.dialects.base import SpecError
 from kdl_workloads.dialects.status import decode_status
 from kdl_workloads.framework import Conventions
@@ -73,6 +74,7 @@ def outlined_run_policy(values: Mapping[str, Any], conventions: Conventions | No
         clean_pod_policy=CleanPodPolicy(clean) if clean in list(CleanPodPolicy) else defaults.clean_pod_policy,
         ttl_seconds_after_finished=ttl if _is_count(ttl) else defaults.ttl_seconds_after_finished,
         managed_by=str(values.get("managedBy") or ""),
+        stop_on_failure=values.get("stopOnFailure") is True,
     )
 
 
@@ -93,4 +95,7 @@ def run_policy(
         suspend=bool(values.get("suspend")),
         managed_by=values.get("managedBy") or "",
         scheduling=scheduling,
+        restart_scope=failure.restart_scope(values, path),
+        failure_rules=failure.failure_rules(values, path),
+        stop_on_failure=bool(values.get("stopOnFailure")),
     )

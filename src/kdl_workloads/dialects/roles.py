@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from kdl_workloads import template as templates
 from kdl_workloads.dialects.base import SpecError
 from kdl_workloads.dialects.metadata import count, mapping
+from kdl_workloads.dialects.order import check_order, read_depends_on
 from kdl_workloads.framework import Conventions, Framework, RoleSpec
 from kdl_workloads.job import Job, ReplicaSpec, RestartPolicy
 
@@ -31,11 +33,14 @@ def decode_roles(spec: Mapping[str, Any], framework: Framework, api_version: str
         by_role[role.name] = (key, mapping(given, key, path))
     for name in sorted(conventions.required - by_role.keys()):
         raise SpecError(f"{path}.{name}", f"is required: every {framework.kind} has one {name}")
-    return {
+    roles = {
         role.name: _decode_role(role, f"{path}.{by_role[role.name][0]}", by_role[role.name][1], conventions)
         for role in framework.roles
         if role.name in by_role
     }
+    depends_on = {role: read_depends_on(by_role[role][1], f"{path}.{by_role[role][0]}", roles) for role in roles}
+    check_order(path, depends_on, {role: conventions.waits_for.get(role, {}).keys() & roles.keys() for role in roles})
+    return {role: replace(spec, depends_on=depends_on[role]) for role, spec in roles.items()}
 
 
 def _names(framework: Framework, api_version: str) -> str:

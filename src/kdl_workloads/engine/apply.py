@@ -19,7 +19,7 @@ from kdl_runtime.types import ObjectKey, Resource, parse_api_version
 from kdl_workloads.engine.observed import Observed, Workload
 from kdl_workloads.engine.parallel import in_parallel, slow_start
 from kdl_workloads.engine.plan import NORMAL, WARNING, Delete, Note, Plan
-from kdl_workloads.engine.pod import OUTCOME_FINALIZER, Pod
+from kdl_workloads.engine.pod import OUTCOME_FINALIZER, STOP_DEADLINE, Pod
 from kdl_workloads.framework import Extra
 from kdl_workloads.job import Job, JobStatus
 
@@ -73,6 +73,7 @@ class Applier:
         refusal = refusal or await self._create(obj, job, SERVICES, plan.create_services)
         refusal = refusal or await self._create(obj, job, PODS, plan.create_pods)
         await self.release(plan.release)
+        await in_parallel(plan.stop_pods, self._stop_one)
         await self._delete(obj, job, PODS, plan.delete_pods)
         await self._delete(obj, job, SERVICES, plan.delete_services)
         if plan.delete_job:
@@ -185,6 +186,13 @@ class Applier:
         except (NotFound, Conflict):
             return False
         return True
+
+    async def _stop_one(self, pod: Pod) -> None:
+        body = {"metadata": {"uid": pod.uid}, "spec": {"activeDeadlineSeconds": STOP_DEADLINE}}
+        try:
+            await self._client.patch(PODS, pod.key, Patch(PatchType.MERGE, body))
+        except (NotFound, Conflict, Invalid):
+            return
 
     async def _release_one(self, pod: Pod) -> None:
         try:

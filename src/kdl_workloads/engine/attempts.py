@@ -23,19 +23,23 @@ def settle(status: JobStatus, replicas: Replicas, container: str, now: datetime)
     """The status with every pod's end in it.
 
     ``attempts`` grows by one for a failure of the program, by none for what the cluster or a person did, and by the
-    restarts of the pod's containers in any case. ``succeeded_indexes`` only grows, also by replicas that the job no
+    restarts of the pod's containers in any case; failures that start the whole job again are one together.
+    ``succeeded_indexes`` only grows, also by replicas that the job no
     longer has: scaled out again, it must not run them twice. UIDs of pods that are gone are forgotten.
     """
     ended = [replica for replica in replicas.wanted.values() if replica.outcome is not Outcome.NONE]
     new = [replica for replica in ended if replica.pod.uid not in status.uncounted]
     late = (replica for replica in replicas.surplus if replica.outcome is Outcome.SUCCEEDED)
     surplus = [msgspec.structs.replace(replica, restarts=0) for replica in late]
-    charged = {replica.pod.uid for replica in new if _attempts(replica) or _restarts(replica)}
+    counted = {replica.pod.uid for replica in new if _attempts(replica) or _restarts(replica)}
     seen = {replica.pod.uid for replica in replicas.all()}
+    together = sum(map(_attempts, new))
+    if any(replica.restarts_job for replica in new):
+        together = min(together, 1)
     return replace(
         status,
-        attempts=status.attempts + sum(map(_attempts, new)),
-        uncounted=frozenset((status.uncounted & seen) | charged),
+        attempts=status.attempts + together,
+        uncounted=frozenset((status.uncounted & seen) | counted),
         replicas=_with_ends(status.replicas, [*new, *surplus]),
         first_failure=_first_failure(status, ended, container, now),
     )
@@ -60,7 +64,7 @@ def newly_failed(before: JobStatus, replicas: Replicas) -> list[Replica]:
 
 
 def _attempts(replica: Replica) -> int:
-    return replica.restarts + (replica.outcome is Outcome.FAILED)
+    return replica.restarts + replica.charged
 
 
 def _restarts(replica: Replica) -> int:

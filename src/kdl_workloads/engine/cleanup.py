@@ -12,14 +12,15 @@ from kdl_workloads.engine.plan import Delete, Plan
 from kdl_workloads.engine.pod import Pod
 from kdl_workloads.engine.replicas import Replica, Replicas, places
 from kdl_workloads.engine.restart import replace_at
-from kdl_workloads.job import CleanPodPolicy, JobStatus
+from kdl_workloads.job import CleanPodPolicy, ConditionType, JobStatus, RunPolicy
 
 
 def after_finish(observed: Observed, status: JobStatus, replicas: Replicas) -> Plan:
-    """Pods by the clean-pod policy, every service of a replica, the finalizers of all pods; the job once its time to
-    live is over. ``status`` is the one that says that the job has finished. Deletes of pods that are going already are
-    not repeated, but for those whose node is lost."""
+    """Pods by the clean-pod policy, and those that a failed job does not let run on; every service of a replica, the
+    finalizers of all pods; the job once its time to live is over. ``status`` is the one that says that the job has
+    finished. Deletes of pods that are going already are not repeated, but for those whose node is lost."""
     policy = observed.job.run_policy
+    stopped = stopping(policy, status, replicas)
     expiry = limits.expiry(policy, status)
     expired = expiry is not None and observed.now >= expiry
     times = (None if expired else expiry, lost.earliest_look(observed.pods, observed.now))
@@ -31,8 +32,10 @@ def after_finish(observed: Observed, status: JobStatus, replicas: Replicas) -> P
                 for replica in replicas.all()
                 if not replica.pod.terminating and _is_cleaned(policy.clean_pod_policy, replica.pod)
             ),
+            *(delete(pod) for pod in stopped if not pod.running),
             *deletes_by_force(observed, observed.pods),
         ),
+        stop_pods=tuple(pod for pod in stopped if pod.running and not pod.stopped),
         delete_services=services(observed),
         delete_job=expired,
         requeue_at=min((time for time in times if time is not None), default=None),
@@ -50,7 +53,7 @@ def withdraw(observed: Observed, status: JobStatus, replicas: Replicas) -> Plan:
     times = {replica.pod.uid: _replace_at(observed, status, replica) for replica in replicas.replaced}
     now = [r for r in replicas.replaced if (at := times[r.pod.uid]) is None or at <= observed.now]
     later = [at for at in times.values() if at is not None and at > observed.now]
-    plan = _take_away(observed, replicas, [*now, *replicas.surplus], delete_services=())
+    plan = _take_away(observed, replicas, [*now, *replicas.surplus, *replicas.stale], delete_services=())
     return replace(plan, requeue_at=min(later, default=None))
 
 
@@ -69,8 +72,10 @@ def _take_away(
     present = replicas.all()
     forced = deletes_by_force(observed, (r.pod for r in present))
     lost_uids = {child.uid for child in forced}
+    stale_uids = {replica.pod.uid for replica in replicas.stale}
+    let_go = lost_uids | stale_uids
     return Plan(
-        release=held(r.pod for r in present if r.outcome.known or r.pod.uid in lost_uids),
+        release=held(r.pod for r in present if r.outcome.known or r.pod.uid in let_go),
         delete_pods=(*(delete(r.pod) for r in going if not r.pod.terminating), *forced),
         delete_services=delete_services,
     )
@@ -109,6 +114,16 @@ def services(observed: Observed) -> tuple[Delete, ...]:
 
 def delete(child: PartialObject, *, grace_period_seconds: int | None = None) -> Delete:
     return Delete(child.metadata.name, child.metadata.uid, grace_period_seconds)
+
+
+def stopping(policy: RunPolicy, status: JobStatus, replicas: Replicas) -> list[Pod]:
+    """The pods that a failed job does not let run on: their peers are gone, so they would wait for ever. What has not
+    started has no log worth keeping, and is deleted."""
+    if not (policy.stop_on_failure and policy.clean_pod_policy is CleanPodPolicy.NONE):
+        return []
+    if not status.has(ConditionType.FAILED):
+        return []
+    return [replica.pod for replica in replicas.all() if not replica.pod.ended and not replica.pod.terminating]
 
 
 def _is_cleaned(policy: CleanPodPolicy, pod: Pod) -> bool:

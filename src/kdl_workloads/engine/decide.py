@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from kdl_workloads.engine import attempts, cleanup, conditions, growth, lifecycle, limits, lost
+from kdl_workloads.engine import attempts, cleanup, conditions, growth, lifecycle, limits, lost, whole_restart
 from kdl_workloads.engine.notes import notes
 from kdl_workloads.engine.observed import Observed
 from kdl_workloads.engine.plan import Plan
@@ -22,7 +22,7 @@ def decide(observed: Observed) -> Plan:
         return Plan()
     if job.deleting:
         return cleanup.after_delete(observed)
-    replicas = assign(observed)
+    replicas = assign(observed, job.status.restarts)
     if job.status.finished:
         return cleanup.after_finish(observed, job.status, replicas)
     if observed.problem:
@@ -43,6 +43,11 @@ def _run(observed: Observed, status: JobStatus, replicas: Replicas) -> Plan:
     if ended is not None:
         plan = cleanup.after_finish(observed, ended, replicas)
         return _with_status(observed, plan, ended, replicas)
+    cause = whole_restart.cause(replicas)
+    if cause is not None:
+        status = whole_restart.restart(observed, status, cause)
+        replicas = assign(observed, status.restarts)
+        return _with_status(observed, _go_on(observed, status, replicas), status, replicas)
     status = lifecycle.explain(observed, lifecycle.advance(observed, status, verdict))
     return _with_status(observed, _go_on(observed, status, replicas), status, replicas)
 
@@ -67,9 +72,11 @@ def _go_on(observed: Observed, status: JobStatus, replicas: Replicas) -> Plan:
     """Pods and services to create, and those to take away; nothing is created while the API server refuses it."""
     plan = cleanup.withdraw(observed, status, replicas)
     times = [plan.requeue_at, limits.deadline(observed.job.run_policy, status), *_going(observed)]
-    block = observed.block
+    block, resumes_at = observed.block, whole_restart.resumes_at(status, replicas, observed.now)
     if block is not None and observed.now < block.until:
         return replace(plan, requeue_at=_earliest([block.until, *times]))
+    if replicas.stale or resumes_at is not None:
+        return replace(plan, requeue_at=_earliest([resumes_at, *times]))
     return replace(
         plan,
         extras=tuple(growth.extra_objects(observed)),

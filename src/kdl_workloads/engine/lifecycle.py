@@ -79,9 +79,10 @@ def succeed(observed: Observed, status: JobStatus) -> JobStatus:
 
 
 def fail(observed: Observed, status: JobStatus, text: Text) -> JobStatus:
-    """Pods that still run stay in the count only if the clean-pod policy lets them run on."""
+    """Pods that still run stay in the count only if they may run on."""
     replicas: Mapping[str, ReplicaStatus] = status.replicas
-    if observed.job.run_policy.clean_pod_policy is not CleanPodPolicy.NONE:
+    policy = observed.job.run_policy
+    if policy.clean_pod_policy is not CleanPodPolicy.NONE or policy.stop_on_failure:
         replicas = {role: replace(of, active=0) for role, of in replicas.items()}
     return _finish(observed, replace(status, replicas=replicas), ConditionType.FAILED, text)
 

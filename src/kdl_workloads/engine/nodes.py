@@ -35,6 +35,23 @@ async def node_states(client: Client, names: Iterable[str]) -> dict[str, NodeSta
     return dict(zip(wanted, await in_parallel(wanted, partial(_state, client)), strict=True))
 
 
+async def node_conditions(client: Client, names: Iterable[str]) -> dict[str, frozenset[tuple[str, str]]]:
+    """Type and status of each node's conditions: none where the operator may not read nodes, and Ready with status
+    Unknown for a node that is gone."""
+    wanted = sorted(names)
+    return dict(zip(wanted, await in_parallel(wanted, partial(_conditions, client)), strict=True))
+
+
+async def _conditions(client: Client, name: str) -> frozenset[tuple[str, str]]:
+    try:
+        node = await client.get(NODES, ObjectKey("", name), as_=Node)
+    except NotFound:
+        return frozenset({("Ready", "Unknown")})
+    except (Forbidden, Unauthorized):
+        return frozenset()
+    return frozenset((condition.type, condition.status) for condition in node.status.conditions)
+
+
 async def _state(client: Client, name: str) -> NodeState:
     try:
         node = await client.get(NODES, ObjectKey("", name), as_=Node)

@@ -56,8 +56,9 @@ class Block:
 @dataclass(frozen=True, slots=True)
 class Observed:
     """``pods`` and ``services`` are those that this very job (its UID) controls. ``nodes`` has the nodes that
-    ``lost.suspects`` named. ``problem`` is what is wrong with the spec where it cannot be carried out; the job is then
-    an outline without roles. ``extras_done``: the kind's further objects agree with this generation of the job."""
+    ``lost.suspects`` named, ``node_conditions`` types and statuses of the conditions of those that ``judged_nodes``
+    named. ``problem`` is what is wrong with the spec where it cannot be carried out; the job is then an outline without
+    roles. ``extras_done``: the kind's further objects agree with this generation of the job."""
 
     workload: Workload
     job: Job
@@ -65,6 +66,7 @@ class Observed:
     pods: Sequence[Pod] = ()
     services: Sequence[PartialObject] = ()
     nodes: Mapping[str, NodeState] = field(default_factory=dict)
+    node_conditions: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     problem: str = ""
     block: Block | None = None
     extras_done: bool = False

@@ -36,8 +36,8 @@ class Delete:
 class Plan:
     """``status`` is the whole new status, None where nothing changed. It is stored first: everything else happens only
     after that, so that no pod is let go whose outcome could still be lost. ``extras`` are objects to create, or to
-    bring up to date, before the pods. ``release`` are pods from which the outcome finalizer is taken. ``requeue_at``:
-    when to look again without an event. The empty plan costs no request."""
+    bring up to date, before the pods. ``release`` are pods from which the outcome finalizer is taken. ``stop_pods`` are
+    ended and kept. ``requeue_at``: when to look again without an event. The empty plan costs no request."""
 
     status: JobStatus | None = None
     notes: tuple[Note, ...] = ()
@@ -46,11 +46,13 @@ class Plan:
     create_pods: tuple[Mapping[str, Any], ...] = ()
     release: tuple[Pod, ...] = ()
     delete_pods: tuple[Delete, ...] = ()
+    stop_pods: tuple[Pod, ...] = ()
     delete_services: tuple[Delete, ...] = ()
     delete_job: bool = False
     requeue_at: datetime | None = None
 
     @property
     def creates_or_deletes(self) -> bool:
-        created, deleted = (self.create_services, self.create_pods), (self.delete_pods, self.delete_services)
-        return self.delete_job or any((self.extras, *created, *deleted))
+        created = (self.extras, self.create_services, self.create_pods)
+        deleted = (self.delete_pods, self.stop_pods, self.delete_services)
+        return self.delete_job or any((*created, *deleted))

@@ -12,6 +12,10 @@ from kdl_runtime.codec.times import parse_time
 
 OUTCOME_FINALIZER = "kdl.io/outcome"
 """Holds every replica's pod until its outcome is in the stored status of its job, whoever deletes the pod."""
+STOP_DEADLINE = 1
+"""``activeDeadlineSeconds`` by which a pod that runs is ended by its kubelet and, unlike with a delete, kept."""
+ATTEMPT = "kdl.io/attempt"
+"""Annotation of a pod: after how many restarts of the whole job it was created. Without it, after none."""
 
 
 CONFIRMATION = timedelta(seconds=10)
@@ -51,6 +55,7 @@ class PodCondition(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_d
 class PodSpec(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
     node_name: str = ""
     restart_policy: str = ""
+    active_deadline_seconds: int | None = None
     termination_grace_period_seconds: int = 30
 
 
@@ -79,6 +84,12 @@ class Pod(PartialObject, frozen=True, gc=False, rename="camel", omit_defaults=Tr
     def held(self) -> bool:
         """Whether our finalizer is still on it."""
         return OUTCOME_FINALIZER in self.metadata.finalizers
+
+    @property
+    def attempt(self) -> int:
+        """After how many restarts of the whole job it was created."""
+        value = self.metadata.annotations.get(ATTEMPT, "")
+        return int(value) if value.isdecimal() else 0
 
     @property
     def terminating(self) -> bool:
@@ -113,9 +124,18 @@ class Pod(PartialObject, frozen=True, gc=False, rename="camel", omit_defaults=Tr
         return self.status.phase in ("Succeeded", "Failed")
 
     @property
+    def running(self) -> bool:
+        return self.status.phase == "Running"
+
+    @property
+    def stopped(self) -> bool:
+        """Its node has been told to end it and to keep it."""
+        return self.spec.active_deadline_seconds == STOP_DEADLINE
+
+    @property
     def active(self) -> bool:
         """It runs and nobody has deleted it."""
-        return self.status.phase == "Running" and not self.terminating
+        return self.running and not self.terminating
 
     @property
     def ready_at(self) -> datetime | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from kdl_workloads.engine.children import owner_reference
 from kdl_workloads.engine.observed import Workload
-from kdl_workloads.engine.pod import OUTCOME_FINALIZER
+from kdl_workloads.engine.pod import ATTEMPT, OUTCOME_FINALIZER
 from kdl_workloads.engine.restart import pod_restart_policy
 from kdl_workloads.job import Job
 
@@ -13,12 +13,14 @@ _METADATA_KEPT = ("annotations", "finalizers", "labels")
 
 def desired_pod(workload: Workload, job: Job, role: str, index: int) -> dict[str, Any]:
     """The template of the role as the kind completes it, with the operator's labels over the template's, the restart
-    policy of the role, the owner and the outcome finalizer."""
+    policy of the role, the attempt that it belongs to, the owner and the outcome finalizer."""
     spec = job.roles[role]
     master = workload.framework.is_master(job, role, index)
     template = workload.framework.pod_template(job, role, index)
     metadata = {key: value for key, value in (template.get("metadata") or {}).items() if key in _METADATA_KEPT}
     labels = workload.dialect.labels(job, role, index, master=master)
+    if job.status.restarts:
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), ATTEMPT: str(job.status.restarts)}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -30,14 +32,15 @@ def desired_pod(workload: Workload, job: Job, role: str, index: int) -> dict[str
             "finalizers": [OUTCOME_FINALIZER, *(metadata.get("finalizers") or ())],
             "ownerReferences": [owner_reference(job)],
         },
-        "spec": {**template["spec"], "restartPolicy": pod_restart_policy(spec.restart_policy)},
+        "spec": {**template["spec"], "restartPolicy": pod_restart_policy(spec.restart_policy, job.run_policy)},
     }
 
 
 def overwritten_restart_policies(job: Job) -> list[str]:
     """Roles whose template sets a restart policy other than the one that its pods get."""
+    limits = job.run_policy
     return [
         role
         for role, spec in job.roles.items()
-        if spec.template["spec"].get("restartPolicy") not in (None, pod_restart_policy(spec.restart_policy))
+        if spec.template["spec"].get("restartPolicy") not in (None, pod_restart_policy(spec.restart_policy, limits))
     ]

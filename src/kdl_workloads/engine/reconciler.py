@@ -17,9 +17,10 @@ from kdl_workloads.dialects.base import SpecError
 from kdl_workloads.engine.apply import Applier, JobGoneError, Recorder
 from kdl_workloads.engine.blocks import Blocks
 from kdl_workloads.engine.decide import decide
+from kdl_workloads.engine.judgement import judged_nodes
 from kdl_workloads.engine.lost import earliest_look, is_forced, suspects
 from kdl_workloads.engine.metrics import JobMetrics
-from kdl_workloads.engine.nodes import node_states
+from kdl_workloads.engine.nodes import node_conditions, node_states
 from kdl_workloads.engine.observed import Observed, Workload
 from kdl_workloads.engine.pacing import Pacing
 from kdl_workloads.engine.plan import Plan
@@ -166,6 +167,9 @@ class JobReconciler:
             pods=own,
             services=[service for service in services if _is_owned(service, job.uid)],
             nodes=await node_states(self._services.client, suspects(own, now)),
+            node_conditions=await node_conditions(
+                self._services.client, judged_nodes(job, self._workload.conventions.container, own)
+            ),
             problem=problem,
             block=self._blocks.of(job),
             extras_done=self._extras.get(job.key) == (job.uid, job.generation),

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import msgspec
 
+from kdl_workloads.engine.judgement import rule_for
 from kdl_workloads.engine.lost import is_lost
 from kdl_workloads.engine.observed import Observed
 from kdl_workloads.engine.outcome import Outcome, outcome
 from kdl_workloads.engine.pod import Pod
 from kdl_workloads.engine.restart import is_replaced
 from kdl_workloads.framework import Framework, RoleState
-from kdl_workloads.job import Job, JobStatus, ReplicaStatus, RestartPolicy
+from kdl_workloads.job import FailureAction, FailureRule, Job, JobStatus, ReplicaStatus, RestartPolicy, RestartScope
 
 Slot = tuple[str, int]
 """Role and index."""
@@ -22,7 +23,8 @@ _TAKEN_AWAY = frozenset({Outcome.FAILED, Outcome.DISRUPTED, Outcome.LOST})
 
 class Replica(msgspec.Struct, frozen=True):
     """A pod in its place. ``replaced``: it has ended and makes way for a new one. ``restarts``: of its containers,
-    where the role's policy leaves restarts to the kubelet, else 0. A struct and not a dataclass, because each pass
+    where the role's policy leaves restarts to the kubelet, else 0. ``rule``: the failure rule that has decided.
+    ``restarts_job``: not only it is replaced, but every pod of the job. A struct and not a dataclass, because each pass
     makes one for every pod."""
 
     role: str
@@ -31,10 +33,19 @@ class Replica(msgspec.Struct, frozen=True):
     outcome: Outcome
     replaced: bool
     restarts: int
+    rule: FailureRule | None = None
+    restarts_job: bool = False
 
     @property
     def failed_for_good(self) -> bool:
-        return self.outcome is Outcome.FAILED and not self.replaced
+        return self.outcome in _TAKEN_AWAY and not self.replaced
+
+    @property
+    def charged(self) -> bool:
+        """Whether its end counts against the back-off limit: a failure of its program does, what the cluster or a
+        person has done does not, unless a rule says otherwise."""
+        by_rule = self.rule.counts if self.rule is not None else None
+        return self.outcome is Outcome.FAILED if by_rule is None else by_rule
 
     @property
     def restarting(self) -> bool:
@@ -45,34 +56,39 @@ class Replica(msgspec.Struct, frozen=True):
 @dataclass(frozen=True, slots=True)
 class Replicas:
     """``wanted`` has at most one pod per place, since names are deterministic. ``surplus`` are pods of this job's roles
-    beyond their count."""
+    beyond their count, and ``stale`` those from before the last restart of the whole job."""
 
     wanted: Mapping[Slot, Replica]
     surplus: tuple[Replica, ...] = ()
+    stale: tuple[Replica, ...] = ()
 
     @property
     def replaced(self) -> list[Replica]:
         return [replica for replica in self.wanted.values() if replica.replaced]
 
     def all(self) -> list[Replica]:
-        return [*self.wanted.values(), *self.surplus]
+        return [*self.wanted.values(), *self.surplus, *self.stale]
 
 
-def assign(observed: Observed) -> Replicas:
-    """Each pod in its place. Pods of the job that are no replicas (an extension's) are left out."""
+def assign(observed: Observed, attempt: int) -> Replicas:
+    """Each pod in its place, ``attempt`` being the number of restarts of the whole job. Pods of the job that are no
+    replicas (an extension's) are left out."""
     wanted: dict[Slot, Replica] = {}
     surplus: list[Replica] = []
+    stale: list[Replica] = []
     place_of = places(observed.job, observed.workload.framework)
     for pod in observed.pods:
         place = place_of(pod.metadata.name)
         if place is None:
             continue
         replica = _replica(observed, place, pod)
-        if is_wanted(observed.job, place):
+        if pod.attempt < attempt:
+            stale.append(replica)
+        elif is_wanted(observed.job, place):
             wanted[place] = replica
         else:
             surplus.append(replica)
-    return Replicas(wanted, tuple(surplus))
+    return Replicas(wanted, tuple(surplus), tuple(stale))
 
 
 def places(job: Job, framework: Framework) -> Callable[[str], Slot | None]:
@@ -130,9 +146,21 @@ def _replica(observed: Observed, place: Slot, pod: Pod) -> Replica:
     workload, spec = observed.workload, observed.job.roles.get(role)
     lost = pod.terminating and is_lost(pod, observed.nodes, observed.now)
     how = outcome(pod, workload.conventions.container, lost=lost)
-    replaced = how.known and spec is not None and is_replaced(how, spec.restart_policy, pod, workload)
-    restarts = pod.restart_count if spec is not None and spec.restart_policy in _KUBELET_RESTARTS else 0
-    return Replica(role, index, pod, how, replaced, restarts)
+    if spec is None:
+        return Replica(role, index, pod, how, replaced=False, restarts=0)
+    rule = rule_for(observed, role, pod, how)
+    replaced = how.known and is_replaced(how, spec.restart_policy, pod, workload, rule)
+    restarts = pod.restart_count if spec.restart_policy in _KUBELET_RESTARTS else 0
+    return Replica(role, index, pod, how, replaced, restarts, rule, replaced and _restarts_job(observed.job, rule))
+
+
+def _restarts_job(job: Job, rule: FailureRule | None) -> bool:
+    by_scope = job.run_policy.restart_scope is RestartScope.JOB
+    return (
+        by_scope
+        if rule is None
+        else rule.action is FailureAction.RESTART_JOB or (by_scope and rule.action is FailureAction.RESTART)
+    )
 
 
 def _role_state(job: Job, role: str, status: JobStatus, replicas: Collection[Replica]) -> RoleState:

@@ -6,7 +6,7 @@ from kdl_runtime.backoff import BackoffPolicy
 from kdl_workloads.engine.observed import Workload
 from kdl_workloads.engine.outcome import Outcome, training_end
 from kdl_workloads.engine.pod import Pod
-from kdl_workloads.job import RestartPolicy
+from kdl_workloads.job import FailureAction, FailureRule, RestartPolicy, RunPolicy
 
 PAUSES = BackoffPolicy(base=10.0, cap=300.0, jitter=0.0)
 """Seconds between a failure and the next try: those of the kubelet between restarts of a container."""
@@ -16,10 +16,15 @@ HEALTHY = timedelta(minutes=10)
 NOT_ITS_OWN_DOING = frozenset({Outcome.DISRUPTED, Outcome.LOST, Outcome.DELETED})
 
 
-def is_replaced(outcome: Outcome, policy: RestartPolicy, pod: Pod, workload: Workload) -> bool:
-    """A pod that somebody or something took away is replaced under every policy. A failed one is replaced under Always
-    and OnFailure (the kubelet restarts containers, but only the controller can replace a whole pod), never under Never,
-    and under ExitCode if the dialect calls its exit code, or its pod's reason, retryable."""
+def is_replaced(
+    outcome: Outcome, policy: RestartPolicy, pod: Pod, workload: Workload, rule: FailureRule | None = None
+) -> bool:
+    """A failure rule decides. Without one, a pod that somebody or something took away is replaced under every policy. A
+    failed one is replaced under Always and OnFailure (the kubelet restarts containers, but only the controller can
+    replace a whole pod), never under Never, and under ExitCode if the dialect calls its exit code, or its pod's reason,
+    retryable."""
+    if rule is not None:
+        return rule.action is not FailureAction.FAIL_JOB
     if outcome in NOT_ITS_OWN_DOING:
         return True
     if outcome is not Outcome.FAILED:
@@ -54,6 +59,9 @@ def _is_retryable(pod: Pod, workload: Workload) -> bool:
     return workload.dialect.retryable_reason(pod.status.reason)
 
 
-def pod_restart_policy(policy: RestartPolicy) -> str:
-    """What the pod's own ``restartPolicy`` has to be: ExitCode is the controller's affair."""
-    return RestartPolicy.NEVER.value if policy is RestartPolicy.EXIT_CODE else policy.value
+def pod_restart_policy(policy: RestartPolicy, limits: RunPolicy) -> str:
+    """What the pod's own ``restartPolicy`` has to be. ExitCode is the controller's affair, and so is OnFailure where
+    the job has failure rules or restarts as a whole: the kubelet would restart a container without asking. Always
+    stays, as it also restarts containers that succeed."""
+    by_controller = policy is RestartPolicy.ON_FAILURE and limits.judges_each_failure
+    return RestartPolicy.NEVER.value if by_controller or policy is RestartPolicy.EXIT_CODE else policy.value

@@ -25,6 +25,7 @@ class PolicyView(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_def
     clean_pod_policy: Any = None
     ttl_seconds_after_finished: Any = None
     managed_by: Any = None
+    stop_on_failure: Any = None
 
 
 class SpecView(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
@@ -33,6 +34,7 @@ class SpecView(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defau
 
     clean_pod_policy: Any = None
     ttl_seconds_after_finished: Any = None
+    stop_on_failure: Any = None
     run_policy: Any = None
     upper_run_policy: Any = msgspec.field(default=None, name="RunPolicy")
 
@@ -92,5 +94,6 @@ _FAILED = ConditionView(ConditionType.FAILED.value, "True")
 def _kept(policy: Any) -> PolicyView | None:
     if not isinstance(policy, dict):
         return None
-    kept = PolicyView(policy.get("cleanPodPolicy"), policy.get("ttlSecondsAfterFinished"), policy.get("managedBy"))
+    names = ("cleanPodPolicy", "ttlSecondsAfterFinished", "managedBy", "stopOnFailure")
+    kept = PolicyView(*(policy.get(name) for name in names))
     return None if kept == PolicyView() else kept

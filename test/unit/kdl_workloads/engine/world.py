@@ -13,7 +13,7 @@ from kdl_workloads.dialects.registry import dialect_for
 from kdl_workloads.engine.decide import decide
 from kdl_workloads.engine.observed import NodeState, Observed, Workload
 from kdl_workloads.engine.plan import Note, Plan
-from kdl_workloads.engine.pod import OUTCOME_FINALIZER, Pod
+from kdl_workloads.engine.pod import ATTEMPT, OUTCOME_FINALIZER, STOP_DEADLINE, Pod
 from kdl_workloads.framework import KUBEDL, KUBEFLOW, MASTER, WORKER, Framework
 from kdl_workloads.frameworks.pytorch import PyTorch
 from kdl_workloads.frameworks.xgboost import XGBoost
@@ -67,7 +67,7 @@ def make_job(
 
 def make_pod(name: str = "job-worker-0", phase: str = "Running", **parts: Any) -> Pod:
     """``parts``: uid, exit_code (of the container "pytorch"), finished, reason, message, deleted (when), grace,
-    restarts, node, conditions (type -> status or (status, reason)), policy, held, containers, created."""
+    restarts, node, conditions (type -> status or (status, reason)), policy, held, containers, created, attempt."""
     metadata: dict[str, Any] = {
         "name": name,
         "namespace": "ns",
@@ -75,6 +75,7 @@ def make_pod(name: str = "job-worker-0", phase: str = "Running", **parts: Any) -
         "resourceVersion": "1",
         "creationTimestamp": format_time(parts.get("created", START)),
         "finalizers": [OUTCOME_FINALIZER] if parts.get("held", True) else [],
+        "annotations": {ATTEMPT: parts["attempt"]} if parts.get("attempt") else {},
     }
     if "deleted" in parts:
         grace = parts.get("grace", 30)
@@ -167,7 +168,9 @@ class World:
             self.created.append(name)
             uid = f"{name}-{self.created.count(name)}"
             policy = pod["spec"]["restartPolicy"]
-            self.pods[name] = make_pod(name, "Pending", uid=uid, node="", policy=policy, created=self.now)
+            attempt = pod["metadata"].get("annotations", {}).get(ATTEMPT, "")
+            parts = {"policy": policy, "created": self.now, "attempt": attempt}
+            self.pods[name] = make_pod(name, "Pending", uid=uid, node="", **parts)
 
     def _take_away(self, plan: Plan) -> None:
         for pod in plan.release:
@@ -209,6 +212,15 @@ class World:
         self.end(name, exit_code)
         if name in self.pods:
             self.delete(name, 0)
+
+    def stop_by_deadline(self, name: str) -> None:
+        """The pod has got the deadline by which its kubelet ends it."""
+        pod = self.pods[name]
+        spec = msgspec.structs.replace(pod.spec, active_deadline_seconds=STOP_DEADLINE)
+        self.pods[name] = msgspec.structs.replace(pod, spec=spec)
+
+    def set_policy(self, policy: RunPolicy) -> None:
+        self.job = replace(self.job, run_policy=policy)
 
     def _set(self, name: str, phase: str, **parts: Any) -> None:
         pod = self.pods[name]

@@ -1,0 +1,48 @@
+"""Starting the whole job again: every pod is stopped first, then all are created anew, as one attempt.
+
+Pods carry the number of their attempt. Those of an earlier one are stale: they are taken away and count for nothing
+any more, and nothing is created before the last of them is gone, so that no pod meets a peer of an earlier attempt.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from kdl_workloads.engine.conditions import set_condition
+from kdl_workloads.engine.observed import Observed
+from kdl_workloads.engine.replicas import Replica, Replicas
+from kdl_workloads.engine.restart import HEALTHY, PAUSES
+from kdl_workloads.job import ConditionType, JobStatus
+
+
+def cause(replicas: Replicas) -> Replica | None:
+    """The replica for which the whole job starts again, failures before deletions; None if there is none. A pod that
+    was deleted is one only while a peer goes on: where all are going, to replace each is the same."""
+    causes = [replica for replica in replicas.wanted.values() if replica.restarts_job]
+    peers = any(not replica.pod.terminating for replica in replicas.wanted.values())
+    return next((replica for replica in causes if replica.restarting), causes[0] if causes and peers else None)
+
+
+def restart(observed: Observed, status: JobStatus, replica: Replica) -> JobStatus:
+    """The status with one restart more. Replicas that had succeeded run again with the others: their peers need them.
+    The first restart comes at once, later ones after a pause that grows, as that of a single replica does; an attempt
+    that has lived for long counts as the first."""
+    began = status.restart_time or status.start_time or observed.stamp
+    rounds = 0 if observed.now - began >= HEALTHY else status.restarts
+    pause = timedelta(seconds=PAUSES.delay(rounds)) if rounds else timedelta()
+    text = observed.workload.texts.restarting(observed.job, replica.role, 1)
+    return replace(
+        status,
+        restarts=status.restarts + 1,
+        restart_time=observed.stamp + pause,
+        conditions=set_condition(status.conditions, ConditionType.RESTARTING, text, observed.stamp),
+        replicas={
+            role: replace(of, active=0, succeeded=0, failed=0, succeeded_indexes=frozenset())
+            for role, of in status.replicas.items()
+        },
+    )
+
+
+def resumes_at(status: JobStatus, replicas: Replicas, now: datetime) -> datetime | None:
+    """Until when nothing of the new attempt is created; None if it may be, or has begun."""
+    at = status.restart_time
+    return at if at is not None and at > now and not replicas.wanted else None
