@@ -10,6 +10,7 @@ from unit.docs.markdown import RUNTIME_DOCS, Page, runtime_pages
 WITH_A_TEST = {
     "tutorial.md": "test_tutorial.py",
     "testing.md": "test_testing_page.py",
+    "simulation.md": "test_testing_page.py",
     "webhooks.md": "test_webhooks_page.py",
     "coming-from-controller-runtime.md": "test_coming_from.py",
     "coming-from-kopf.md": "test_coming_from.py",
