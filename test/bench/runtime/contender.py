@@ -29,7 +29,7 @@ CONTENDERS: Mapping[str, tuple[str, str]] = {
     "kdl-projected": ("kdl", "run_projected"),
     "kdl-whole": ("kdl", "run_whole"),
     "kopf": ("kopf_operator", "run"),
-    "kopf-indexed": ("kopf_operator", "run_indexed"),
+    "kopf-keeping": ("kopf_operator", "run_keeping"),
     "lightkube": ("lightkube_loop", "run"),
     "kubernetes": ("official_informer", "run"),
 }

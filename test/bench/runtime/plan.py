@@ -32,14 +32,14 @@ FULL = (
     Measurement(
         "memory-10000",
         "memory",
-        ("kdl", "kdl-projected", "lightkube", "kubernetes", "kopf", "kopf-indexed"),
+        ("kdl", "kdl-projected", "lightkube", "kubernetes", "kopf", "kopf-keeping"),
         pods=10_000,
         repetitions=3,
     ),
     Measurement(
         "memory-100000",
         "memory",
-        ("kdl", "kdl-projected", "lightkube", "kubernetes", "kopf", "kopf-indexed"),
+        ("kdl", "kdl-projected", "lightkube", "kubernetes", "kopf", "kopf-keeping"),
         pods=100_000,
         repetitions=1,
         patience=600,

@@ -14,7 +14,7 @@ NAMES = {
     "kdl-projected": "kdl_runtime, projections only",
     "kdl-whole": "kdl_runtime, reading whole objects",
     "kopf": "kopf",
-    "kopf-indexed": "kopf, index of whole objects",
+    "kopf-keeping": "kopf and a dict of objects",
     "lightkube": "lightkube and a loop",
     "kubernetes": "official client, informer",
 }
