@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar, overload
 
 from kdl_runtime.client.answers import decode_as, decode_item
+from kdl_runtime.client.applied import AppliedMemory, Applier, is_applied
 from kdl_runtime.client.options import (
     DELETE_DEFAULTS,
     LIST_DEFAULTS,
@@ -26,7 +27,7 @@ from kdl_runtime.client.options import (
     WriteOptions,
 )
 from kdl_runtime.client.paths import check_segment, checked_namespace, key_of, object_path
-from kdl_runtime.client.sender import RequestMetrics, Sender
+from kdl_runtime.client.sender import RequestDetails, RequestMetrics, Sender
 from kdl_runtime.clock import Clock
 from kdl_runtime.codec.json import DecodeError, RawList, WatchEvent, encode, split_event
 from kdl_runtime.codec.meta import ObjectMeta, PartialObject
@@ -77,11 +78,12 @@ class Target(NamedTuple):
 
 
 class Client:
-    """One cluster's API, with the rights of the transport's credentials. Share it: it keeps no state of requests.
+    """One cluster's API, with the rights of the transport's credentials. Share it: one request knows nothing of
+    another, apart from what was last applied.
 
     ``field_manager`` names the writer in managedFields; empty lets the server derive it from the user agent.
     ``metrics`` may also be set later, by who creates them; so may ``tracer``, which takes a span for each request but
-    watches and other streams.
+    watches and other streams, and ``details`` (``RestMetrics``), which measures requests.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Client:
         self._field_manager = field_manager
         self._listeners: list[WriteListener] = []
         self._unknown: list[UnknownListener] = []
+        self._applied = AppliedMemory()
 
     @property
     def metrics(self) -> RequestMetrics | None:
@@ -99,6 +102,14 @@ class Client:
     @metrics.setter
     def metrics(self, metrics: RequestMetrics | None) -> None:
         self._sender.metrics = metrics
+
+    @property
+    def details(self) -> RequestDetails | None:
+        return self._sender.details
+
+    @details.setter
+    def details(self, details: RequestDetails | None) -> None:
+        self._sender.details = details
 
     @property
     def tracer(self) -> Tracer | None:
@@ -226,7 +237,7 @@ class Client:
     async def patch(
         self, resource: Resource, key: ObjectKey, patch: Patch, options: WriteOptions = WRITE_DEFAULTS
     ) -> dict[str, Any]:
-        """The object after the patch. An APPLY patch creates what is not there and needs a field manager."""
+        """The object after the patch. For server-side apply there is ``apply``."""
         if patch.type is PatchType.APPLY:
             if not (self._field_manager if options.field_manager is None else options.field_manager):
                 raise BadRequest("server-side apply needs a field manager: set WriteOptions.field_manager")
@@ -235,6 +246,35 @@ class Client:
         path = object_path(resource, key, options.subresource)
         request = HttpRequest("PATCH", path, headers={"Content-Type": patch.type}, body=encode(patch.body))
         return await self._write("patch", request, Target(resource, key), options)
+
+    async def apply(
+        self,
+        resource: Resource,
+        obj: Mapping[str, Any],
+        options: WriteOptions = WRITE_DEFAULTS,
+        *,
+        known: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Server-side apply: the object, created if there is none, with the fields of ``obj`` as they are there, owned
+        by the field manager. Fields that it has applied before, and does not any more, are given up.
+
+        ``known`` is the object as the cache has it (``informer.object(key)``): if it shows that nothing would change,
+        nothing is sent and it is the answer. Unknown fields are refused unless ``options.field_validation`` says
+        otherwise. Conflict names the managers that own one of the fields, unless ``options.force``.
+        """
+        key = key_of(obj)
+        manager = self._field_manager if options.field_manager is None else options.field_manager
+        applier = Applier(resource, key, manager, options.subresource)
+        if known is not None and not options.dry_run:
+            unchanged = is_applied(applier, obj, known) or self._applied.unchanged(applier, obj, known)
+            if unchanged:
+                return dict(known)
+        body = {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
+        strict = options if options.field_validation else replace(options, field_validation="Strict")
+        answer = await self.patch(resource, key, Patch(PatchType.APPLY, body), strict)
+        if not options.dry_run:
+            self._applied.remember(applier, obj, answer)
+        return answer
 
     async def delete(
         self, resource: Resource, key: ObjectKey, options: DeleteOptions = DELETE_DEFAULTS

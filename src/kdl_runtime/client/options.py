@@ -1,8 +1,12 @@
 """What can be asked for with a request, under the names of the Kubernetes API's query parameters."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
+
+from kdl_runtime.codec.patch import merge_diff
+from kdl_runtime.errors import BadRequest
 
 Query = tuple[tuple[str, str], ...]
 
@@ -151,6 +155,23 @@ class Patch:
 
     type: PatchType
     body: object
+
+    @classmethod
+    def merge_from(cls, base: Mapping[str, Any], changed: Mapping[str, Any], *, locked: bool = False) -> "Patch | None":
+        """The merge patch from one state of an object to another; None if they are equal.
+
+        ``locked`` makes it fail with Conflict if the object has changed since ``base``; BadRequest if that has no
+        resourceVersion.
+        """
+        difference = merge_diff(base, changed)
+        if difference is None:
+            return None
+        if locked:
+            version = (base.get("metadata") or {}).get("resourceVersion")
+            if not version:
+                raise BadRequest("a locked patch needs the resourceVersion of the object that it was made from")
+            difference = {**difference, "metadata": {**difference.get("metadata", {}), "resourceVersion": version}}
+        return cls(PatchType.MERGE, difference)
 
 
 def _present(*pairs: tuple[str, str]) -> Query:

@@ -29,11 +29,24 @@ class RequestMetrics(Protocol):
         ...
 
 
+class RequestDetails(Protocol):
+    """What measures requests; ``kdl_runtime.client.rest_metrics.RestMetrics`` is one. ``verb`` is the HTTP method."""
+
+    def observe(self, verb: str, host: str, seconds: float, sizes: tuple[int, int] | None) -> None:
+        """One exchange, and the bytes that were sent and received; None for streams and where there was no answer."""
+        ...
+
+    def count_retry(self, code: str, verb: str, host: str) -> None:
+        """A request that is sent again, since ``code`` was the answer."""
+        ...
+
+
 class Sender:
     """Raises ApiError for an answer that is none of 2xx, and TransportError if there is none."""
 
     def __init__(self, transport: Transport, clock: Clock, metrics: RequestMetrics | None) -> None:
         self.metrics = metrics
+        self.details: RequestDetails | None = None
         self.tracer: Tracer | None = None
         self._transport = transport
         self._clock = clock
@@ -60,16 +73,20 @@ class Sender:
     async def _exchange(self, request: HttpRequest) -> HttpResponse:
         pauses = breaks = 0
         while True:
+            started = self._started()
             try:
                 response = await self._transport.request(request)
             except TransportError as error:
                 self._count("<error>", request)
+                self._measure(started, request, None)
                 if not _may_reconnect(request, error) or breaks == len(RECONNECT_DELAYS):
                     raise
+                self._count_retry("<error>", request)
                 await self._clock.sleep(RECONNECT_DELAYS[breaks])
                 breaks += 1
                 continue
             self._count(str(response.status), request)
+            self._measure(started, request, (len(request.body), len(response.body)))
             self._warn(response.headers)
             if 200 <= response.status < 300:
                 return response
@@ -77,17 +94,21 @@ class Sender:
             pauses += 1
             if pause is None or pause > MAX_PAUSE or pauses == MAX_ATTEMPTS:
                 raise error_of(response)
+            self._count_retry(str(response.status), request)
             await self._clock.sleep(pause)
 
     @asynccontextmanager
     async def stream(self, request: HttpRequest) -> AsyncIterator[StreamResponse]:
         """An answer of 2xx whose body is still to come. Not tried again: who follows a stream has to resume anyway."""
         async with AsyncExitStack() as stack:
+            started = self._started()
             try:
                 response = await stack.enter_async_context(self._transport.stream(request))
             except TransportError:
                 self._count("<error>", request)
                 raise
+            finally:
+                self._measure(started, request, None)
             self._count(str(response.status), request)
             self._warn(response.headers)
             if not 200 <= response.status < 300:
@@ -97,6 +118,17 @@ class Sender:
     def _count(self, code: str, request: HttpRequest) -> None:
         if self.metrics is not None:
             self.metrics.count_request(code, request.method, self._host)
+
+    def _started(self) -> float:
+        return self._clock.monotonic() if self.details is not None else 0.0
+
+    def _measure(self, started: float, request: HttpRequest, sizes: tuple[int, int] | None) -> None:
+        if self.details is not None:
+            self.details.observe(request.method, self._host, self._clock.monotonic() - started, sizes)
+
+    def _count_retry(self, code: str, request: HttpRequest) -> None:
+        if self.details is not None:
+            self.details.count_retry(code, request.method, self._host)
 
     def _warn(self, headers: Mapping[str, str]) -> None:
         for text in warnings_in(headers):
