@@ -1,5 +1,6 @@
 """How to reach one cluster and as whom: what kubeconfig files and pods are turned into before anything connects."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,15 @@ class Source:
         return bool(self.data) or self.path is not None
 
 
+class SharedAnswer:
+    """What a credential plugin has answered, for all connections of one configuration: those of the leader election
+    live in another thread, and a plugin may ask its user to log in. ``lock`` is held while the plugin runs."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.answer: Any = None
+
+
 @dataclass(frozen=True, slots=True)
 class ExecConfig:
     """A credential plugin (``users[].user.exec``), see
@@ -45,6 +55,7 @@ class ExecConfig:
     provide_cluster_info: bool = False
     interactive_mode: str = "IfAvailable"
     cluster_extension: Any = None
+    shared: SharedAnswer = field(default_factory=SharedAnswer, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

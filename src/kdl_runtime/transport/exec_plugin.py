@@ -22,6 +22,9 @@ from kdl_runtime.transport.credentials import Credential
 PLUGIN_TIMEOUT = 60.0
 """Seconds that a plugin without a terminal may take; one that may ask its user has no limit."""
 
+POLL_SECONDS = 0.02
+"""How often who waits for a plugin that another request runs looks for its answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class PluginAnswer:
@@ -34,29 +37,42 @@ class PluginAnswer:
 class PluginCredentials:
     """Runs the plugin when there is no credential, when it has expired, and when the server refused it.
 
-    One run at a time: requests that come meanwhile wait for its answer and share it.
+    One run at a time for all connections of a configuration, in whatever thread they are: requests that come meanwhile
+    wait for its answer and share it.
     """
 
     def __init__(self, plugin: ExecConfig, cluster: ClusterConfig, clock: Clock) -> None:
         self._plugin = plugin
         self._cluster = cluster
         self._clock = clock
-        self._lock = asyncio.Lock()
-        self._answer: PluginAnswer | None = None
 
     async def current(self) -> Credential:
-        async with self._lock:
-            answer = self._answer
-            if answer is None or (answer.expires is not None and self._clock.now() >= answer.expires):
-                answer = self._answer = await run_plugin(self._plugin, self._cluster)
-            return answer.credential
+        return (self._valid() or await self._ask()).credential
 
     async def renew(self, refused: Credential) -> bool:
-        async with self._lock:
-            # Another request that was refused with the same credential may have run the plugin already.
-            if self._answer is not None and self._answer.credential == refused:
-                self._answer = None
+        shared = self._plugin.shared
+        # Another request that was refused with the same credential may have run the plugin already.
+        if shared.answer is not None and shared.answer.credential == refused:
+            shared.answer = None
         return await self.current() != refused
+
+    def _valid(self) -> PluginAnswer | None:
+        answer: PluginAnswer | None = self._plugin.shared.answer
+        if answer is None or (answer.expires is not None and self._clock.now() >= answer.expires):
+            return None
+        return answer
+
+    async def _ask(self) -> PluginAnswer:
+        shared = self._plugin.shared
+        # A lock of threads, since event loops of several may wait; none of them may block.
+        while not shared.lock.acquire(blocking=False):  # noqa: ASYNC110  # an asyncio.Event is of one loop only
+            await asyncio.sleep(POLL_SECONDS)
+        try:
+            answer = self._valid() or await run_plugin(self._plugin, self._cluster)
+            shared.answer = answer
+            return answer
+        finally:
+            shared.lock.release()
 
 
 async def run_plugin(plugin: ExecConfig, cluster: ClusterConfig) -> PluginAnswer:

@@ -219,6 +219,28 @@ async def test_a_refused_credential_is_asked_for_again_by_one_of_many(manual_clo
     assert await credentials.current() == Credential("Bearer token-2")
 
 
+async def test_connections_of_several_threads_share_one_run(manual_clock: Any, tmp_path: Path) -> None:
+    """The election has a thread and connections of its own, and a plugin may ask its user to log in."""
+    plugin = script(COUNTING, str(tmp_path / "count"))
+
+    async def current() -> str:
+        return (await PluginCredentials(plugin, CLUSTER, manual_clock).current()).authorization
+
+    threads = [asyncio.to_thread(asyncio.run, current()) for _ in range(3)]
+    assert await asyncio.gather(current(), *threads) == ["Bearer token-1"] * 4
+    other = PluginCredentials(script(COUNTING, str(tmp_path / "count")), CLUSTER, manual_clock)
+    assert (await other.current()).authorization == "Bearer token-2", "another configuration is another user"
+
+
+async def test_a_run_that_is_cancelled_keeps_nobody_waiting(manual_clock: Any, tmp_path: Path) -> None:
+    plugin = script(COUNTING, str(tmp_path / "count"))
+    first = asyncio.create_task(PluginCredentials(plugin, CLUSTER, manual_clock).current())
+    second = asyncio.create_task(PluginCredentials(plugin, CLUSTER, manual_clock).current())
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await asyncio.wait_for(second, 20)).authorization.startswith("Bearer token-")
+
+
 async def test_a_plugin_that_insists_is_not_followed(manual_clock: Any) -> None:
     output = decode(credential(token="same"))
     credentials = PluginCredentials(script(f"import json; print(json.dumps({output!r}))"), CLUSTER, manual_clock)
