@@ -37,6 +37,8 @@ class Gateway:
 
     A write that has been sent is carried out, also when whoever has sent it dies before the answer. ``refuse`` may
     answer a write with an error in place of the server, ``on_answer`` sees every write that the server has answered.
+    A request takes as many seconds as ``latency`` says each time; in no time at all, two that answer to each other
+    would never end.
     """
 
     server: RequestHandler
@@ -45,12 +47,16 @@ class Gateway:
     wire: Wire = field(default_factory=Wire)
     sent: list[Sent] = field(default_factory=list)
     refuse: Callable[[Request], ApiError | None] = lambda _: None
+    latency: Callable[[], float] = lambda: 0.0
     on_answer: Callable[[Request, Response], None] = lambda _request, _response: None
     _under_way: set[asyncio.Task[Response]] = field(default_factory=set)
 
     async def handle(self, request: Request) -> Response:
         if not request.flag("watch"):
             self.sent.append(Sent(self.clock.monotonic(), request.user, request.method, request.path))
+        latency = self.latency()
+        if latency > 0:
+            await asyncio.sleep(latency)
         if request.method not in _WRITES:
             return await self._read(request)
         task = asyncio.ensure_future(self._write(request))

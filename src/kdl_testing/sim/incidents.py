@@ -99,6 +99,7 @@ class Incidents:
         await self._world.clock.sleep(life.election.options.lease_duration + fault.span)
         if life.runs:
             life.election.transport.heal()
+            await self._world.clock.sleep(fault.amount)
 
     async def _reconnect(self, seconds: float) -> None:
         """Nobody reaches the API server for so long, and every watch ends."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import gc
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from kdl_local.apiserver.storage import Entry
 from kdl_local.apiserver.types import ResourceType, ResourceTypes
@@ -85,10 +87,11 @@ class _Run:
         self.world = world = _World(
             scenario.seed, keep_timeline=keep_timeline, options=self._settings.server, faults=faults
         )
+        world.gateway.latency = partial(random.Random(f"{scenario.seed}/latency").uniform, *self._settings.latency)
         types = _types(kind)
         world.install(types)
         self._collected = [*types, *(t for r in self._settings.collected if (t := world.server.types.of(r)))]
-        self.simulation = world.simulation = kind(world)
+        self.simulation = world.simulation = kind(world, scenario)
         self._incidents = Incidents(world, faults, self._restored)
         self._rules: dict[str, ProcessRules] = {}
         self._last: dict[tuple[str, str, ObjectKey], Write] = {}

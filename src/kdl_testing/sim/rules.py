@@ -149,6 +149,8 @@ class ProcessRules:
         if not informer.synced:
             yield f"{self._name}: the cache of {spec} has no first list ({informer.trouble})"
             return
+        if informer.trouble:
+            yield f"{self._name}: the watch on {spec} is in trouble: {informer.trouble}"
         expected: dict[ObjectKey, str] = {}
         unreadable: set[ObjectKey] = set()
         project = decoder(spec.projection)
@@ -173,5 +175,9 @@ class ProcessRules:
     def _unreconciled(self, controller: str, resource: Resource) -> Iterator[str]:
         told = self._told.get(resource)
         for key, changed in told.changed.items() if told is not None else ():
-            if self._begun.get((controller, key), -1) < changed:
+            begun = self._begun.get((controller, key))
+            if begun is None and told is not None and key not in told.objects:
+                # It went before this process led.
+                continue
+            if begun is None or begun < changed:
                 yield f"{self._name}: {controller} has not looked at {key} since its last change"

@@ -13,7 +13,7 @@ from kdl_runtime.controller.options import ControllerOptions
 from kdl_runtime.leader.lease import ElectionOptions
 from kdl_runtime.manager.manager import Manager, ManagerOptions
 from kdl_runtime.types import ObjectKey, Resource
-from kdl_testing.sim.scenario import Action, Dice
+from kdl_testing.sim.scenario import Action, Dice, Scenario
 from kdl_testing.sim.world import World
 
 _WATCHER = WatcherOptions(
@@ -31,14 +31,16 @@ class Settings:
     rounds costs CPU.
 
     ``limit``: after the last action and fault, until everything must have come to rest. ``quiet``: then nothing may be
-    asked of the API server for so long, but for renewals of the lease and watches. ``collected``: the kinds whose
-    objects are deleted when their owner is gone, next to the kinds of ``definitions``. ``reconciled``: for the names of
-    controllers without predicates, the kind of which every object must be looked at after each change.
+    asked of the API server for so long, but for renewals of the lease, watches and series of events. ``latency``: least
+    and most of a request. ``collected``: the kinds whose objects are deleted when their owner is gone, next to those
+    of ``definitions``. ``reconciled``: for the names of controllers without predicates, the kind of which every object
+    must be looked at after each change.
     """
 
     dice: Dice = field(default_factory=Dice)
     limit: float = 3600.0
     quiet: float = 60.0
+    latency: tuple[float, float] = (0.001, 0.05)
     collected: tuple[Resource, ...] = ()
     reconciled: Mapping[str, Resource] = field(default_factory=dict)
     manager: ManagerOptions = _MANAGER
@@ -70,8 +72,9 @@ class Simulation:
     """CustomResourceDefinitions that are there from the start."""
     settings: ClassVar[Settings] = Settings()
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, scenario: Scenario) -> None:
         self.world = world
+        self.scenario = scenario
 
     @classmethod
     @abstractmethod

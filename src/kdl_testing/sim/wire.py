@@ -34,7 +34,7 @@ class WireFault(StrEnum):
     BOOKMARKS = "bookmarks"
     """Bookmarks come twice, again, and after events that are newer than they are."""
     GARBAGE = "garbage"
-    """The next line of each watch is broken off in its middle."""
+    """Lines of a watch are broken off in their middle."""
     FRAGMENTS = "fragments"
     """A watch arrives in pieces that know nothing of lines."""
 
@@ -147,7 +147,8 @@ class Wire:
         if bookmarks is not None or stream.held:
             chunk = _disordered(stream, chunk, bookmarks)
         if self._find(WireFault.GARBAGE, stream.user) and chunk:
-            return [chunk[: max(len(chunk) // 2, 1)] + b"\n"]
+            last = chunk.rfind(b"\n", 0, -1) + 1
+            return [chunk[: last + (len(chunk) - last) // 2] + b"\n"]
         fragments = self._find(WireFault.FRAGMENTS, stream.user)
         if fragments is not None and len(chunk) > 1:
             cut = fragments.rng.randrange(1, len(chunk))
