@@ -70,7 +70,7 @@ def with_stored_defaults(changed: Any, stored: Any, originals: Originals, name: 
         filled = {
             key: with_stored_defaults(value, stored.get(key), originals, _name(value, key, name))
             for key, value in changed.items()
-            if value is not None and not (value == [] and key not in stored)
+            if not _is_nothing(value, key, stored)
         }
         if originals.has(changed) or name in EXACT_MAPS:
             return filled
@@ -82,6 +82,13 @@ def with_stored_defaults(changed: Any, stored: Any, originals: Originals, name: 
             for item, counterpart in zip(changed, counterparts, strict=True)
         ]
     return stored if not isinstance(changed, dict | list) and scalar_equal(changed, stored, name) else changed
+
+
+def _is_nothing(value: Any, key: str, stored: Mapping[str, Any]) -> bool:
+    """Whether a field says no more than that there is none: what the server does not store."""
+    if value is None:
+        return key not in stored or stored[key] is not None
+    return value == [] and key not in stored
 
 
 def _name(value: Any, key: str, map_name: str) -> str:

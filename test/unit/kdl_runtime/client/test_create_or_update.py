@@ -182,7 +182,7 @@ def test_subset_equal(wanted: Any, stored: Any, equal: bool) -> None:
 
 
 STORED: dict[str, Any] = {
-    "spec": {"a": 1, "default": 2, "inner": {"b": 1, "default": 2}},
+    "spec": {"a": 1, "default": 2, "inner": {"b": 1, "default": 2}, "null": None},
     "items": [{"name": "x", "v": 1, "default": 2}, {"name": "y", "v": 1, "default": 2}],
     "places": [{"v": 1, "default": 2}, {"v": 2, "default": 2}],
     "labels": {"a": "1", "b": "2"},
@@ -208,10 +208,18 @@ def assign(path: str, value: Any) -> Mutate:
             assign("spec.inner", {"b": 3}), {"spec": STORED["spec"] | {"inner": {"b": 3, "default": 2}}}, id="a value"
         ),
         pytest.param(
-            lambda obj: obj["spec"].pop("default"), {"spec": {"a": 1, "inner": STORED["spec"]["inner"]}}, id="a removal"
+            lambda obj: obj["spec"].pop("default"),
+            {"spec": {"a": 1, "inner": STORED["spec"]["inner"], "null": None}},
+            id="a removal",
         ),
-        pytest.param(assign("spec.a", None), {"spec": {"default": 2, "inner": STORED["spec"]["inner"]}}, id="by None"),
+        pytest.param(
+            assign("spec.a", None),
+            {"spec": {key: value for key, value in STORED["spec"].items() if key != "a"}},
+            id="by None",
+        ),
         pytest.param(assign("spec.empty", []), {}, id="an empty list where nothing is"),
+        pytest.param(assign("spec.empty", None), {}, id="nothing where nothing is"),
+        pytest.param(assign("spec", {"a": 1, "null": None}), {}, id="a null that is stored"),
         pytest.param(assign("labels", {"a": "1"}), {"labels": {"a": "1"}}, id="maps of the user are exact"),
         pytest.param(
             assign("items", [{"name": "y", "v": 1}, {"name": "x", "v": 3}]),
