@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 from kdl_local.apiserver.request import Request, Response, warning_header
@@ -63,17 +63,19 @@ class DirectTransport:
         return self._line.is_cut
 
     async def request(self, request: HttpRequest) -> HttpResponse:
-        request = request if request.timeout is not None else replace(request, timeout=self._timeout)
-        async with self.stream(request) as answer:
+        async with self._exchange(request, self._timeout if request.timeout is None else request.timeout) as answer:
             return HttpResponse(answer.status, answer.headers, await answer.read())
 
+    def stream(self, request: HttpRequest) -> AbstractAsyncContextManager[DirectStream]:
+        return self._exchange(request, request.timeout)
+
     @asynccontextmanager
-    async def stream(self, request: HttpRequest) -> AsyncIterator[DirectStream]:
+    async def _exchange(self, request: HttpRequest, timeout: float | None) -> AsyncIterator[DirectStream]:
         line = self._line
         if line.is_cut:
             raise TransportError("the connection to the API server is cut")
         self.requests += 1
-        response = await self._handle(request)
+        response = await self._handle(request, timeout)
         stream = DirectStream(response.status, _headers(response), response)
         body = response.body
         if isinstance(body, bytes):
@@ -83,18 +85,18 @@ class DirectTransport:
         async with aclosing(body), aclosing(response.body):
             yield stream
 
-    async def _handle(self, request: HttpRequest) -> Response:
+    async def _handle(self, request: HttpRequest, timeout: float | None) -> Response:
         query: dict[str, list[str]] = {}
         for name, value in request.query:
             query.setdefault(name, []).append(value)
         headers = {name.lower(): value for name, value in request.headers.items()}
         incoming = Request(request.method, request.path, query, headers, request.body, user=self._user)
         try:
-            async with asyncio.timeout(request.timeout):
+            async with asyncio.timeout(timeout):
                 return await self._server.handle(incoming)
         except TimeoutError:
             raise RequestTimeoutError(
-                f"{request.method} {request.path}: no answer within {request.timeout} s"
+                f"{request.method} {request.path}: no answer within {timeout} s"
             ) from None
 
     async def close(self) -> None:

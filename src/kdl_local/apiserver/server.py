@@ -20,7 +20,7 @@ from kdl_local.apiserver.request import TEXT, Request, Response
 from kdl_local.apiserver.reviews import is_review, review
 from kdl_local.apiserver.routes import Route, parse_route
 from kdl_local.apiserver.statuses import method_not_allowed, no_such_path
-from kdl_local.apiserver.storage import Store
+from kdl_local.apiserver.storage import Snapshot, Store
 from kdl_local.apiserver.streams.provider import StreamRouter
 from kdl_local.apiserver.subresources import Subresources
 from kdl_local.apiserver.types import ResourceTypes
@@ -38,12 +38,14 @@ class ServerOptions:
 
     Times are in seconds. A watch for which the client sets no timeout ends after ``watch_timeout`` to twice that.
     ``version`` is the Kubernetes version that the server claims to be: what clients derive its abilities from.
+    ``snapshot``: what is in the store at the start, None for what every new cluster has in it.
     """
 
     history_size: int = 4096
     bookmark_interval: float = 60.0
     watch_timeout: float = 1800.0
     version: tuple[int, int] = (1, 37)
+    snapshot: Snapshot | None = None
 
 
 _DEFAULT_OPTIONS = ServerOptions()
@@ -77,7 +79,10 @@ class ApiServer:
         self._openapi = OpenApi(self.types)
         self._custom = CustomResources(self.types, self.registry, clock)
         self._endpoints = EndpointsOfServices(self.types, self.registry)
-        bootstrap(self.direct)
+        if options.snapshot is None:
+            bootstrap(self.direct)
+        else:
+            self.store.restore(options.snapshot)
 
     @property
     def log_provider(self) -> LogProvider | None:

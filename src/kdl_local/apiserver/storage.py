@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import sys
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,7 +150,8 @@ class Snapshot:
     """All objects at one revision: what a backup of etcd holds."""
 
     revision: int
-    objects: dict[tuple[str, str], dict[str, dict[str, Entry]]]
+    objects: Mapping[Resource, dict[str, dict[str, Entry]]]
+    """By the resource that they are stored as, namespace and name."""
 
 
 class Collection:
@@ -269,7 +270,7 @@ class Store:
 
     def snapshot(self) -> Snapshot:
         """What ``restore`` takes; the objects are shared."""
-        objects = {key: collection.snapshot() for key, collection in self._collections.items()}
+        objects = {collection.resource: collection.snapshot() for collection in self._collections.values()}
         return Snapshot(self.revision, objects)
 
     def restore(self, snapshot: Snapshot, revision: int | None = None) -> None:
@@ -277,5 +278,7 @@ class Store:
         are given out anew, unless ``revision`` is where to go on (``--bump-revision``). Running watches expire.
         """
         self.revision = self.first_revision = snapshot.revision if revision is None else revision
-        for key, collection in self._collections.items():
-            collection.restore(snapshot.objects.get(key, {}), self.revision)
+        for resource in snapshot.objects:
+            self.collection(resource)
+        for collection in self._collections.values():
+            collection.restore(snapshot.objects.get(collection.resource, {}), self.revision)

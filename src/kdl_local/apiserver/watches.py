@@ -93,7 +93,10 @@ def _at_revision(entry: Entry, revision: int) -> Entry:
 
 
 class WatchStream:
-    """One watch. What is there at the start is fixed when it is made, not when its first line is read."""
+    """One watch. What is there at the start is fixed when it is made, not when its first line is read.
+
+    A watch from a version that is still to come waits for it, and is told nothing until then, not even by a bookmark.
+    """
 
     def __init__(
         self, store: Store, collection: Collection, selection: Selection, view: View, options: WatchOptions
@@ -143,12 +146,12 @@ class WatchStream:
                         yield piece
                 if loop.time() >= bookmark_at:
                     bookmark_at = loop.time() + self._options.bookmark_interval
-                    if self._options.bookmarks:
-                        known = self._store.revision if cursor.caught_up else cursor.revision
-                        yield self._bookmark(max(known, self._start))
+                    known = self._store.revision if cursor.caught_up else cursor.revision
+                    if self._options.bookmarks and known >= self._start:
+                        yield self._bookmark(known)
         if silent < end:
             await asyncio.sleep(end - loop.time())
-        elif self._options.bookmarks and fault.drop_after is None:
+        elif self._options.bookmarks and fault.drop_after is None and self._store.revision >= self._start:
             # The state is complete up to the cursor, and the client's next watch had better start from there.
             yield self._bookmark(cursor.revision)
 

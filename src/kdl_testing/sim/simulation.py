@@ -21,7 +21,7 @@ _WATCHER = WatcherOptions(
 )
 _CONTROLLERS = ControllerOptions(backoff=BackoffPolicy(base=0.05, cap=20.0, jitter=0.0))
 _MANAGER = ManagerOptions("0", "0", graceful_shutdown_timeout=10, watcher=_WATCHER, controllers=_CONTROLLERS)
-_ELECTION = ElectionOptions("default", "leader", "process", lease_duration=30, renew_deadline=20, retry_period=8)
+_ELECTION = ElectionOptions("default", "leader", "process", lease_duration=30, renew_deadline=24, retry_period=16)
 _SERVER = ServerOptions(bookmark_interval=15.0)
 
 

@@ -1,15 +1,18 @@
 """An API server, processes and users in one event loop on virtual time, and what is told of them."""
 
 import asyncio
+import functools
 import random
 from collections.abc import AsyncIterator, Coroutine, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from kdl_local.apiserver.crd import resource_types
 from kdl_local.apiserver.faults import Faults
 from kdl_local.apiserver.server import ApiServer, ServerOptions
+from kdl_local.apiserver.storage import Snapshot
 from kdl_local.apiserver.types import ResourceType
 from kdl_local.resources import CRDS
 from kdl_runtime.client.client import Client
@@ -39,7 +42,7 @@ class World:
         self.clock = LoopClock(START)
         self.rng = random.Random(seed)
         self.timeline = Timeline(seed, self.clock.monotonic, keep_timeline)
-        self.server = ApiServer(self.clock, self.rng, options, faults)
+        self.server = ApiServer(self.clock, self.rng, replace(options, snapshot=_new_cluster()), faults)
         self.direct = self.server.direct
         self.gateway = Gateway(self.server, self.clock, self.timeline)
         self.processes: list[Process] = []
@@ -89,6 +92,12 @@ class World:
 
     def _unhandled(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.violated("event loop", f"{context['message']}: {context.get('exception')!r}")
+
+
+@functools.cache
+def _new_cluster() -> Snapshot:
+    """Made once, for all worlds begin at the same time."""
+    return ApiServer(LoopClock(START), random.Random("new cluster")).store.snapshot()
 
 
 def types_of(definitions: Sequence[Mapping[str, Any]]) -> tuple[ResourceType, ...]:

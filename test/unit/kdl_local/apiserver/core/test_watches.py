@@ -107,6 +107,24 @@ async def test_bookmarks_follow_the_revision_of_the_whole_cluster(clock: StillCl
     assert after > before
 
 
+async def test_there_is_no_bookmark_before_the_version_that_a_watch_waits_for(clock: StillClock) -> None:
+    api = Api(ApiServer(clock, random.Random(1), ServerOptions(bookmark_interval=0.01, watch_timeout=0.1)))
+    future = int(await _revision(api)) + 1000
+    events = api.watch(f"{CONFIG_MAPS}?watch=1&allowWatchBookmarks=true&resourceVersion={future}")
+    async with asyncio.timeout(5):
+        assert [event async for event in events] == []
+
+
+async def test_a_server_can_start_with_a_snapshot(clock: StillClock, api: Api) -> None:
+    await api.ok("POST", CONFIG_MAPS, config_map("a"))
+    snapshot = api.server.store.snapshot()
+    other = Api(ApiServer(clock, random.Random(1), ServerOptions(snapshot=snapshot)))
+    assert [item["metadata"]["name"] for item in (await other.ok("GET", CONFIG_MAPS))["items"]] == ["a"]
+    assert await _revision(other) == await _revision(api)
+    await other.ok("POST", CONFIG_MAPS, config_map("b"))
+    assert len((await api.ok("GET", CONFIG_MAPS))["items"]) == 1
+
+
 async def test_initial_events_end_with_a_marked_bookmark(api: Api) -> None:
     await api.ok("POST", CONFIG_MAPS, config_map("a"))
     events = await _take(api, f"{CONFIG_MAPS}?{STREAMING}", 2)
