@@ -76,6 +76,7 @@ SECTIONS = (
             "kdl_runtime.cache.event": ALL,
             "kdl_runtime.cache.index": ("OWNER_INDEX", "owner_uid_index"),
             "kdl_runtime.cache.collection": ("WatcherOptions",),
+            "kdl_runtime.cache.served": ("ServedKinds",),
             "kdl_runtime.codec.meta": ALL,
         },
     ),
@@ -83,7 +84,7 @@ SECTIONS = (
         "client",
         "Client",
         {
-            "kdl_runtime.client.client": ("Client", "WriteListener"),
+            "kdl_runtime.client.client": ("Client", "WriteListener", "UnknownListener"),
             "kdl_runtime.client.options": (
                 "ListOptions",
                 "WatchOptions",
@@ -93,6 +94,11 @@ SECTIONS = (
                 "PatchType",
                 "Patch",
             ),
+            "kdl_runtime.client.api": ("Api",),
+            "kdl_runtime.client.createorupdate": ALL,
+            "kdl_runtime.client.semantic": ("subset_equal",),
+            "kdl_runtime.client.wrappers": ALL,
+            "kdl_runtime.client.rest_metrics": ("RestMetrics",),
             "kdl_runtime.resources.registry": ALL,
             "kdl_runtime.resources.discovery": ("Discovery", "ServedResource", "served"),
         },
