@@ -7,7 +7,7 @@ import pytest
 
 from kdl_runtime.client.client import Patch, PatchType
 from kdl_runtime.errors import NotFound
-from kdl_runtime.resources.registry import CONFIGMAPS, CRDS, PODS
+from kdl_runtime.resources.registry import CONFIGMAPS, CRDS, PODS, SERVICES
 from kdl_runtime.types import ObjectKey, Resource
 from unit.docs.execution import Execution
 from unit.docs.markdown import RUNTIME_DOCS, Page
@@ -83,6 +83,19 @@ def test_coming_from_controller_runtime(tmp_path: Path) -> None:
         await world.clock.sleep(2)
         assert seen[2:] == [ObjectKey("default", "other")]
         assert (await user.get(memcacheds, KEY))["status"] == {"size": 3}
+
+        assert (await user.get(SERVICES, KEY))["spec"]["ports"][0]["port"] == 11211
+        note = ObjectKey("default", "m-note")
+        assert (await user.get(CONFIGMAPS, note))["data"] == {"size": "3"}
+        sent = world.transport.requests
+        await user.patch(SERVICES, KEY, Patch(PatchType.MERGE, {"metadata": {"annotations": {"a": "b"}}}))
+        await world.clock.sleep(2)
+        assert world.transport.requests == sent
+        await user.patch(CONFIGMAPS, note, Patch(PatchType.MERGE, {"data": {"size": "4"}}))
+        await user.patch(SERVICES, KEY, Patch(PatchType.MERGE, {"spec": {"selector": {"app": "other"}}}))
+        await world.clock.sleep(2)
+        assert (await user.get(CONFIGMAPS, note))["data"] == {"size": "3"}
+        assert (await user.get(SERVICES, KEY))["spec"]["selector"] == {"app": "memcached"}
 
     in_a_world(body)
 
