@@ -5,10 +5,15 @@ import ast
 import pytest
 
 import kdl_runtime
-from apireference.pages import markdown
+from apireference.pages import markdown, pages
 from apireference.sections import SECTIONS
 from apireference.signatures import class_signature, function_signature, wrapped
-from apireference.source import Entry, selected
+from apireference.source import ROOT, Entry, selected
+
+
+def test_the_pages_are_up_to_date() -> None:
+    stale = [path for path, text in pages().items() if not path.exists() or path.read_text() != text]
+    assert [str(path.relative_to(ROOT)) for path in stale] == [], "run: make docs"
 
 
 def test_all_that_can_be_imported_from_the_package_is_told() -> None:
