@@ -83,8 +83,10 @@ def normalise(steps: Sequence[Step], answers: Sequence[Answer]) -> list[Normal |
 
 
 def _is_dry(step: Step) -> bool:
-    dry = isinstance(step.body, dict) and "dryRun" in encode(step.body).decode()
-    return dry or any(name == "dryRun" for name, _ in step.query)
+    """The options of a deletion are in its body alone, if it has one."""
+    if isinstance(step.body, dict) and "dryRun" in encode(step.body).decode():
+        return True
+    return not (step.method == "DELETE" and step.body) and any(name == "dryRun" for name, _ in step.query)
 
 
 def _plain(answer: Answer) -> Normal:
