@@ -1,7 +1,7 @@
 """What stands on both sides of a watcher: the collection that it reads and the sink that it fills."""
 
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -119,8 +119,8 @@ class Decoded(NamedTuple, Generic[P]):
 class Sink(Protocol[P]):
     """Where a watcher puts what it learns. Methods that raise break the watcher's step and lead to a new list."""
 
-    async def replace(self, items: Iterable[Decoded[P]], kept: frozenset[ObjectKey], resource_version: str) -> None:
-        """The complete state. ``kept`` exists as well, and could not be decoded."""
+    async def replace(self, items: Iterable[Decoded[P]], kept: Mapping[ObjectKey, str], resource_version: str) -> None:
+        """The complete state. What ``kept`` names, with UIDs, exists as well, and could not be decoded."""
         ...
 
     def apply(self, item: Decoded[P]) -> None: ...

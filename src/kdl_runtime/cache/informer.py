@@ -13,7 +13,7 @@ Guarantees, after client-go's ``SharedInformer``:
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -311,7 +311,7 @@ class Informer(Generic[P]):
         self._notify(obj, None)
 
     async def _replace(
-        self, items: Iterable[Decoded[P]], kept: frozenset[ObjectKey], version: str, namespace: str
+        self, items: Iterable[Decoded[P]], kept: Mapping[ObjectKey, str], version: str, namespace: str
     ) -> None:
         initial = namespace in self._unsynced
         listed = set(kept)
@@ -325,7 +325,10 @@ class Informer(Generic[P]):
         now = self._clock.monotonic()
         for key in self._store.keys(namespace):
             stored = self._store.get(key)
-            if key not in listed and stored is not None and not self._pins.stale(key, version, now):
+            if stored is None or (key in listed and kept.get(key, stored.metadata.uid) == stored.metadata.uid):
+                continue
+            # It is gone, or another object that cannot be decoded has its name.
+            if not self._pins.stale(key, version, now):
                 self._bury(stored, numeric(version), told=True)
         self._tombstones.confirm_absent(listed, numeric(version), namespace)
         self._unsynced.discard(namespace)
@@ -344,7 +347,7 @@ class _NamespaceSink(Generic[P]):
         self._informer = informer
         self._namespace = namespace
 
-    async def replace(self, items: Iterable[Decoded[P]], kept: frozenset[ObjectKey], resource_version: str) -> None:
+    async def replace(self, items: Iterable[Decoded[P]], kept: Mapping[ObjectKey, str], resource_version: str) -> None:
         await self._informer._replace(items, kept, resource_version, self._namespace)
 
     def apply(self, item: Decoded[P]) -> None:

@@ -84,7 +84,7 @@ class Watcher(Generic[P]):
         self._fruitless = 0
         self._after_back_off = self._relist_state
         self._pages: dict[ObjectKey, Decoded[P]] = {}
-        self._kept: set[ObjectKey] = set()
+        self._kept: dict[ObjectKey, str] = {}
         self._continue = ""
         self._open: _OpenWatch | None = None
         self._streams_open = AsyncExitStack()
@@ -144,7 +144,7 @@ class Watcher(Generic[P]):
     async def _stream_list(self) -> State:
         watch = await self._open_watch("" if self._latest else self._version, initial_events=True)
         found: dict[ObjectKey, Decoded[P]] = {}
-        kept: set[ObjectKey] = set()
+        kept: dict[ObjectKey, str] = {}
         try:
             async with Watchdog(watch.lifetime, self._options.stream_progress_deadline) as watchdog:
                 async for event in watch.events:
@@ -164,13 +164,13 @@ class Watcher(Generic[P]):
             raise StreamListError("the server did not end its streamed list in time") from error
         raise StreamListError("the server ended its streamed list before it was complete")
 
-    def _collect(self, event: WatchEvent, found: dict[ObjectKey, Decoded[P]], kept: set[ObjectKey]) -> None:
+    def _collect(self, event: WatchEvent, found: dict[ObjectKey, Decoded[P]], kept: dict[ObjectKey, str]) -> None:
         if event.type == "ERROR":
             raise event_error(event)
         if event.type == "DELETED":
             if (gone := self._identify(event.object)) is not None:
                 found.pop(gone.key, None)
-                kept.discard(gone.key)
+                kept.pop(gone.key, None)
             return
         self._decode_into(event.object, found, kept)
 
@@ -185,7 +185,7 @@ class Watcher(Generic[P]):
             self._paged = True
             return State.LIST
         found, self._pages = self._pages, {}
-        kept, self._kept = self._kept, set()
+        kept, self._kept = self._kept, {}
         await self._listed(found, kept, answer.metadata.resource_version, mode="list")
         return State.WATCH
 
@@ -202,14 +202,14 @@ class Watcher(Generic[P]):
         return self._options.page_size if self._paged or not self._version or self._latest else 0
 
     async def _listed(
-        self, found: dict[ObjectKey, Decoded[P]], kept: set[ObjectKey], version: str, *, mode: str
+        self, found: dict[ObjectKey, Decoded[P]], kept: dict[ObjectKey, str], version: str, *, mode: str
     ) -> None:
         if older(version, self._version):
             if not self._latest:
                 raise RewoundListError(f"the list is of version {version}, and {self._version} is known")
             self._log.warning("the server's data are older than before", version=version, known=self._version)
             self._sink.rewind()
-        await self._sink.replace(found.values(), frozenset(kept), version)
+        await self._sink.replace(found.values(), kept, version)
         self._version = version
         self._latest = False
         self._limit_works = True
@@ -217,12 +217,12 @@ class Watcher(Generic[P]):
         self._succeeded()
         self._metrics.lists(mode).inc()
 
-    def _decode_into(self, raw: Raw, found: dict[ObjectKey, Decoded[P]], kept: set[ObjectKey]) -> None:
+    def _decode_into(self, raw: Raw, found: dict[ObjectKey, Decoded[P]], kept: dict[ObjectKey, str]) -> None:
         item = self._decoder.decode(raw)
         if item is not None:
             found[item.obj.key] = item
         elif (identity := self._identify(raw)) is not None:
-            kept.add(identity.key)
+            kept[identity.key] = identity.metadata.uid
 
     # --- watches -------------------------------------------------------------------------------------------------
 
@@ -323,7 +323,7 @@ class Watcher(Generic[P]):
         if transition.latest and self._continue:
             self._limit_works = False
         self._continue = ""
-        self._pages, self._kept = {}, set()
+        self._pages, self._kept = {}, {}
         return transition
 
     def _watch_failed(self, error: Exception) -> Transition:

@@ -327,7 +327,7 @@ def test_ten_thousand_objects_cost_little() -> None:
             item = informer._decoder.decode(raw)
             assert item is not None
             items.append(item)
-        await informer._replace(items, frozenset(), "10001", "")
+        await informer._replace(items, {}, "10001", "")
         seconds = time.process_time() - before
         assert len(informer) == 10_000
         assert len(informer.by_index("owner", "job-7")) == 3

@@ -65,6 +65,19 @@ def test_an_undecodable_object_keeps_its_last_good_state() -> None:
     run(main())
 
 
+def test_an_undecodable_object_under_the_name_of_one_that_is_gone_does_not_keep_that_one() -> None:
+    async def main() -> None:
+        other = pod("a", 8, uid="other") | {"kind": 7}
+        watched = Watched(page(5, pod("a", 1)), [EXPIRED], page(9, other))
+        await watched.steps(1)
+        watched.told.clear()
+        await watched.steps(3)
+        assert watched.told == [("DELETED a", "1", "", False)]
+        assert watched.shown == {}
+
+    run(main())
+
+
 def test_a_late_handler_is_told_what_is_there() -> None:
     async def main() -> None:
         watched = Watched(page(5, pod("a", 1)))

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -48,7 +48,7 @@ class RecordingSink:
         self.told: list[Any] = []
 
     async def replace(
-        self, items: Iterable[Decoded[Projection]], kept: frozenset[ObjectKey], resource_version: str
+        self, items: Iterable[Decoded[Projection]], kept: Mapping[ObjectKey, str], resource_version: str
     ) -> None:
         names = [item.obj.metadata.name for item in items]
         self.told.append(("replace", names + [f"?{key.name}" for key in kept], resource_version))
@@ -348,7 +348,7 @@ def test_raw_bytes_do_not_keep_the_answer_alive() -> None:
 
     class Keeping(RecordingSink):
         async def replace(
-            self, items: Iterable[Decoded[Projection]], _kept: frozenset[ObjectKey], resource_version: str
+            self, items: Iterable[Decoded[Projection]], _kept: Mapping[ObjectKey, str], resource_version: str
         ) -> None:
             kept.extend(items)
 
