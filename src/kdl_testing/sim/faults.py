@@ -20,8 +20,6 @@ from kdl_testing.sim.wire import WireFault
 class FaultKind(StrEnum):
     """For ``span`` seconds, or once. What ``amount`` is depends on the kind."""
 
-    LATENCY = "latency"
-    """Requests take up to ``amount`` seconds."""
     TOO_MANY_REQUESTS = "too-many-requests"
     """429 with Retry-After, at the rate ``amount``. So with those below."""
     INTERNAL_ERROR = "internal-error"
@@ -35,6 +33,7 @@ class FaultKind(StrEnum):
     DROPPED_WATCH = "dropped-watch"
     """The server ends watches within ten seconds."""
 
+    LATENCY = WireFault.LATENCY.value
     PAUSE = WireFault.PAUSE.value
     SILENCE = WireFault.SILENCE.value
     LAG = WireFault.LAG.value
@@ -65,7 +64,6 @@ class FaultKind(StrEnum):
 
 
 RATES: Mapping[FaultKind, Callable[[float], FaultRates]] = {
-    FaultKind.LATENCY: lambda amount: FaultRates(latency=(0.0, amount)),
     FaultKind.TOO_MANY_REQUESTS: lambda amount: FaultRates(too_many_requests=amount, retry_after=2),
     FaultKind.INTERNAL_ERROR: lambda amount: FaultRates(internal_error=amount),
     FaultKind.CONFLICT: lambda amount: FaultRates(conflict=amount),

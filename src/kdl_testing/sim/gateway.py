@@ -37,8 +37,7 @@ class Gateway:
 
     A write that has been sent is carried out, also when whoever has sent it dies before the answer. ``refuse`` may
     answer a write with an error in place of the server, ``on_answer`` sees every write that the server has answered.
-    A request takes as many seconds as ``latency`` says each time; in no time at all, two that answer to each other
-    would never end.
+    ``latency`` says, each time anew, for how many seconds a request, or its answer, is on its way.
     """
 
     server: RequestHandler
@@ -54,9 +53,7 @@ class Gateway:
     async def handle(self, request: Request) -> Response:
         if not request.flag("watch"):
             self.sent.append(Sent(self.clock.monotonic(), request.user, request.method, request.path))
-        latency = self.latency()
-        if latency > 0:
-            await asyncio.sleep(latency)
+        await self._travel(request.user)
         if request.method not in _WRITES:
             return await self._read(request)
         task = asyncio.ensure_future(self._write(request))
@@ -73,6 +70,7 @@ class Gateway:
         response = await self.server.handle(answer)
         if not isinstance(response.body, bytes):
             response.body = self.wire.carry(request.user, response.body)
+        await self._travel(request.user)
         return response
 
     async def _write(self, request: Request) -> Response:
@@ -90,7 +88,13 @@ class Gateway:
         if response.status >= 400:
             self.timeline.add(request.user, f"{request.method} {request.path}: {response.status}")
         self.on_answer(request, response)
+        await self._travel(request.user)
         return response
+
+    async def _travel(self, user: str) -> None:
+        latency = self.latency() + self.wire.delay(user)
+        if latency > 0:
+            await asyncio.sleep(latency)
 
     def _ended(self, task: "asyncio.Task[Response]") -> None:
         self._under_way.discard(task)

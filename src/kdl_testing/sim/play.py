@@ -167,30 +167,35 @@ class _Run:
         await self._incidents.play(number, fault)
 
     async def _come_to_rest(self) -> None:
+        """Until all is as it should be, and nothing is asked for any more. What went wrong may show late: a watch that
+        is silent is noticed some time after, and so is a lease that is lost."""
         world = self.world
-        end = world.now + self._settings.limit
-        while not world.timeline.violations and self._first_problem() is not None:
-            if world.now > end:
-                for text in self._problems():
-                    world.violated("at the end", text)
-            await world.clock.sleep(POLL)
-        if world.timeline.violations:
-            return
-        await self._stay_quiet()
-        await self._stop()
+        begin = world.now
+        left = [("at the end", "has not been looked at")]
+        while left and not world.timeline.violations:
+            if world.now > begin + self._settings.limit:
+                for subject, text in left:
+                    world.violated(subject, text)
+                return
+            # What takes long is looked at less often.
+            await world.clock.sleep(max(POLL, (world.now - begin) / 10))
+            left = self._restlessness() or await self._stay_quiet()
+        if not world.timeline.violations:
+            await self._stop()
 
-    async def _stay_quiet(self) -> None:
-        """At rest, twice: what was still on its way may do no more than arrive."""
+    def _restlessness(self) -> list[tuple[str, str]]:
+        return [("at the end", text) for text in self._problems()]
+
+    async def _stay_quiet(self) -> list[tuple[str, str]]:
+        """Some time in which nothing happens, and what is told of it that should not be."""
         world = self.world
-        await world.clock.sleep(POLL)
         sent = len(world.gateway.sent)
         await world.clock.sleep(self._settings.quiet)
         later = [request for request in world.gateway.sent[sent:] if not _is_beat(request)]
         if later:
             some = ", ".join(f"{request.user}: {request}" for request in later[:5])
-            world.violated("at rest", f"{len(later)} requests are sent while nothing happens: {some}")
-        for text in self._problems():
-            world.violated("at rest", text)
+            return [("at rest", f"{len(later)} requests are sent while nothing happens: {some}")]
+        return [("at rest", text) for text in self._problems()]
 
     async def _stop(self) -> None:
         for process in self.world.processes:
@@ -203,9 +208,6 @@ class _Run:
             work = process.life.work if process.life is not None else None
             if work is not None and (error := work.exception()) is not None:
                 self.world.violated(process.name, f"ends with {type(error).__name__}: {error}")
-
-    def _first_problem(self) -> str | None:
-        return next(self._problems(), None)
 
     def _problems(self) -> Iterator[str]:
         processes = self.world.processes

@@ -32,13 +32,13 @@ class Settings:
 
     ``limit``: after the last action and fault, until everything must have come to rest. ``quiet``: then nothing may be
     asked of the API server for so long, but for renewals of the lease, watches and series of events. ``latency``: least
-    and most of a request. ``collected``: the kinds whose objects are deleted when their owner is gone, next to those
-    of ``definitions``. ``reconciled``: for the names of controllers without predicates, the kind of which every object
-    must be looked at after each change.
+    and most of a request on its way, and of its answer. ``collected``: the kinds whose objects are deleted when their
+    owner is gone, next to those of ``definitions``. ``reconciled``: for the names of controllers without predicates,
+    the kind of which every object must be looked at after each change.
     """
 
     dice: Dice = field(default_factory=Dice)
-    limit: float = 3600.0
+    limit: float = 1500.0
     quiet: float = 60.0
     latency: tuple[float, float] = (0.001, 0.05)
     collected: tuple[Resource, ...] = ()

@@ -17,6 +17,8 @@ _INITIAL_EVENTS_END = b"k8s.io/initial-events-end"
 class WireFault(StrEnum):
     """What a ``Trouble`` does while it lasts."""
 
+    LATENCY = "latency"
+    """A request, and its answer, each take up to ``amount`` seconds."""
     PAUSE = "pause"
     """Nothing is answered; what was asked is done once it is over, whoever waits for it."""
     SILENCE = "silence"
@@ -90,6 +92,11 @@ class Wire:
                 return
             await asyncio.sleep(left)
 
+    def delay(self, user: str) -> float:
+        """Seconds that a request, or an answer, is late."""
+        latency = self._find(WireFault.LATENCY, user)
+        return latency.rng.uniform(0.0, latency.amount) if latency is not None else 0.0
+
     def altered(self, request: Request) -> Request | ApiError:
         """What reaches a server of a request that reads, or the refusal of one that lags or is old."""
         if not self._troubles or not request.query:
@@ -124,6 +131,9 @@ class Wire:
                         yield piece
                 else:
                     yield chunk
+            if stream.silent:
+                # Nobody tells that the connection is gone, either.
+                await asyncio.Event().wait()
         finally:
             self._streams.pop(stream, None)
             await body.aclose()

@@ -123,9 +123,13 @@ class Users(Simulation):
         child = {"metadata": {"namespace": NAMESPACE, "name": f"{name}-0", "labels": {"of": "somebody-else"}}}
         self.world.direct.create(self.children, child)
         await self.world.clock.sleep(span)
-        found = self.world.direct.find(self.children, NAMESPACE, f"{name}-0")
+        self._vacate(f"{name}-0")
+
+    def _vacate(self, name: str) -> None:
+        assert self.children is not None
+        found = self.world.direct.find(self.children, NAMESPACE, name)
         if found is not None and owner_name(found) is None:
-            self.world.direct.delete(self.children, NAMESPACE, f"{name}-0")
+            self.world.direct.delete(self.children, NAMESPACE, name)
 
     def _object(self, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
         return {"metadata": {"namespace": NAMESPACE, "name": name}, "spec": spec}
@@ -170,6 +174,10 @@ class Users(Simulation):
     def problems(self) -> Iterable[str]:
         # What was planned and has not come about will not any more.
         self._mischief.clear()
+        if self.children is not None:
+            # And what a restore has brought back is taken away again.
+            for child in self.world.direct.list(self.children, NAMESPACE, "of=somebody-else"):
+                self._vacate(child["metadata"]["name"])
         return self._terminating()
 
     def _terminating(self) -> list[str]:
