@@ -246,7 +246,7 @@ def _mount_errors(mounts: Iterable[Mapping[str, Any]], path: str, volumes: set[A
         name, place = mount.get("name") or "", mount.get("mountPath") or ""
         if not name:
             yield FieldError.required(f"{where}.name")
-        elif name not in volumes:
+        if name not in volumes:
             yield FieldError.not_found(f"{where}.name", name)
         if not place:
             yield FieldError.required(f"{where}.mountPath")

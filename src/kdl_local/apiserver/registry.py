@@ -221,7 +221,7 @@ class Registry:
             return Deletion(Entry(key, type_.to_storage(shown), stored.revision), gone and not changed)
         collection = self.collection(type_)
         if gone:
-            if type_.graceful_deletion and not strategy.unchanged(marked, old):
+            if type_.graceful_deletion and old["metadata"].get("deletionGracePeriodSeconds") != 0:
                 # Whoever watches pods sees one marked before it goes, even if it goes at once.
                 self._notify(type_, collection.put(key, type_.to_storage(marked)))
             entry = collection.remove(key)

@@ -208,8 +208,11 @@ def namespaces(author: Author) -> None:
 
 
 def define(author: Author) -> None:
-    """A CRD of the sequence's own, right or wrong, and objects of it."""
-    group = "fz-own.example.com"
+    """A CRD of the sequence's own, right or wrong, and objects of it.
+
+    A later one has another name: for a while after the end of the first, the real server answers as if there were none.
+    """
+    group = f"fz-{len(author.steps)}.own.example.com"
     crd = definition(group)
     name = crd["metadata"]["name"]
     first = crd["spec"]["versions"][0]

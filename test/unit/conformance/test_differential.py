@@ -21,7 +21,7 @@ from kdl_runtime.clock import SystemClock
 
 Change = Callable[[ApiServer, Request], Awaitable[Response]]
 
-SEEDS = range(60)
+SEEDS = range(90)
 
 
 def server() -> ApiServer:

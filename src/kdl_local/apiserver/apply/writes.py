@@ -122,8 +122,8 @@ class Ownership:
     def assigned(self, type_: ResourceType, obj: Object) -> FieldSet:
         """What the server is going to fill into a new object, so that its author does not own it."""
         names = _ASSIGNED.get(type_.resource.group_resource, ())
-        stated = obj.get("spec") or ()
-        return reset_fields(*(("spec", name) for name in names if name not in stated)) if names else {}
+        stated = obj.get("spec") or {}
+        return reset_fields(*(("spec", name) for name in names if stated.get(name) in (None, ""))) if names else {}
 
     def normal(self, type_: ResourceType, obj: Object, old: Object | None) -> Object:
         """An object of a built-in type as the real server stores it: without what is empty and need not be there."""
