@@ -119,8 +119,9 @@ class Decoded(NamedTuple, Generic[P]):
 class Sink(Protocol[P]):
     """Where a watcher puts what it learns. Methods that raise break the watcher's step and lead to a new list."""
 
-    async def replace(self, items: Iterable[Decoded[P]], kept: Mapping[ObjectKey, str], resource_version: str) -> None:
-        """The complete state. What ``kept`` names, with UIDs, exists as well, and could not be decoded."""
+    async def replace(self, items: Iterable[Decoded[P]], kept: Mapping[ObjectKey, str], resource_version: str) -> bool:
+        """The complete state. What ``kept`` names, with UIDs, exists as well, and could not be decoded. False if some
+        of it was left out, because deletes of our own had been answered: a most recent list decides."""
         ...
 
     def apply(self, item: Decoded[P]) -> None: ...
@@ -129,6 +130,14 @@ class Sink(Protocol[P]):
 
     def advance(self, resource_version: str) -> None:
         """All changes up to this version have been told."""
+        ...
+
+    def written(self) -> str:
+        """The version of the newest write of our own that was answered; empty if there is none."""
+        ...
+
+    def trust(self, asked: float) -> None:
+        """The complete state follows, and it is the most recent one at the moment ``asked`` or later."""
         ...
 
     def rewind(self) -> None:

@@ -55,6 +55,7 @@ class Informer(Generic[P]):
         self._store: Store[P] = Store(spec.indexes)
         self._pins = Pins()
         self._tombstones = Tombstones()
+        self._newest_write = 0
         self._labels = LabelSelector.parse(spec.label_selector)
         self._fields = FieldSelector.parse(spec.server_fields)
         self._unready_after = environment.options.unready_after
@@ -215,6 +216,7 @@ class Informer(Generic[P]):
         if item is None or version is None:
             return
         self._pins.pin(key, version, self._clock.monotonic())
+        self._newest_write = max(self._newest_write, version)
         self._notify(self._store.put(item.obj, item.raw), item.obj)
 
     def apply_delete(self, raw: bytes) -> None:
@@ -258,8 +260,9 @@ class Informer(Generic[P]):
 
     # --- what the watchers tell ----------------------------------------------------------------------------------
 
-    def _observe(self, item: Decoded[P], *, initial: bool = False, listed: str | None = None) -> None:
-        """An event, or a part of a list of version ``listed``, has come."""
+    def _observe(self, item: Decoded[P], *, initial: bool = False, listed: str | None = None) -> bool:
+        """An event, or a part of a list of version ``listed``, has come. False if it is left out because the object is
+        known to be gone."""
         obj = item.obj
         key, version = obj.key, obj.metadata.resource_version
         now = self._clock.monotonic()
@@ -267,21 +270,22 @@ class Informer(Generic[P]):
         if lag is not None:
             self._metrics.lag.observe(lag)
         if self._pins.stale(key, version, now):
-            return
+            return True
         tombstone = self._tombstones.get(key)
         if tombstone is not None:
             if listed is not None and tombstone.yields_to_list(numeric(listed)):
                 self._tombstones.forget(key)
             elif tombstone.covers(obj.metadata):
-                return
+                return False
         stored = self._store.get(key)
         if stored is not None and version:
             if stored.metadata.resource_version == version:
-                return
+                return True
             if listed is None and older(version, stored.metadata.resource_version):
                 self._refuse(obj, stored)
-                return
+                return True
         self._notify(self._store.put(obj, item.raw), obj, initial=initial)
+        return True
 
     def _observe_deleted(self, gone: PartialObject) -> None:
         key, version = gone.key, gone.metadata.resource_version
@@ -305,21 +309,22 @@ class Informer(Generic[P]):
 
     def _bury(self, obj: P, version: int | None = None, *, final: bool = False, told: bool = False) -> None:
         version = version if version is not None else numeric(obj.metadata.resource_version)
-        self._tombstones.bury(obj.key, Tombstone(obj.metadata.uid, version, final, told))
+        self._tombstones.bury(obj.key, Tombstone(obj.metadata.uid, version, final, told, self._clock.monotonic()))
         self._pins.forget(obj.key)
         self._store.remove(obj.key)
         self._notify(obj, None)
 
     async def _replace(
         self, items: Iterable[Decoded[P]], kept: Mapping[ObjectKey, str], version: str, namespace: str
-    ) -> None:
+    ) -> bool:
+        complete = True
         initial = namespace in self._unsynced
         listed = set(kept)
         # First, so that what the list shows of our own writes counts.
         self._pins.advance(version, namespace)
         for count, item in enumerate(items, 1):
             listed.add(item.obj.key)
-            self._observe(item, initial=initial, listed=version)
+            complete &= self._observe(item, initial=initial, listed=version)
             if count % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
         now = self._clock.monotonic()
@@ -334,10 +339,12 @@ class Informer(Generic[P]):
         self._unsynced.discard(namespace)
         if not self._unsynced:
             self._synced.set()
+        return complete
 
     def _rewind(self) -> None:
         self._pins.clear()
         self._tombstones.clear()
+        self._newest_write = 0
 
 
 class _NamespaceSink(Generic[P]):
@@ -347,8 +354,8 @@ class _NamespaceSink(Generic[P]):
         self._informer = informer
         self._namespace = namespace
 
-    async def replace(self, items: Iterable[Decoded[P]], kept: Mapping[ObjectKey, str], resource_version: str) -> None:
-        await self._informer._replace(items, kept, resource_version, self._namespace)
+    async def replace(self, items: Iterable[Decoded[P]], kept: Mapping[ObjectKey, str], resource_version: str) -> bool:
+        return await self._informer._replace(items, kept, resource_version, self._namespace)
 
     def apply(self, item: Decoded[P]) -> None:
         self._informer._observe(item)
@@ -358,6 +365,12 @@ class _NamespaceSink(Generic[P]):
 
     def advance(self, resource_version: str) -> None:
         self._informer._pins.advance(resource_version, self._namespace)
+
+    def written(self) -> str:
+        return str(self._informer._newest_write or "")
+
+    def trust(self, asked: float) -> None:
+        self._informer._tombstones.forget_before(asked)
 
     def rewind(self) -> None:
         self._informer._rewind()

@@ -8,7 +8,7 @@ not numbers loses read-your-writes and nothing else).
 
 from collections import OrderedDict
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kdl_runtime.codec.meta import ObjectMeta
 from kdl_runtime.types import ObjectKey
@@ -35,13 +35,15 @@ class Tombstone:
 
     ``final``: it was deleted, so no state of this UID comes back. Else it may just have left the selection of a watch,
     which looks like a deletion there, and may come back with a newer version. ``told``: the server has told the end, at
-    ``version``, so that what it lists at that version or later is there again (a backup was restored).
+    ``version``, so that what it lists at that version or later is there again (a backup was restored). ``at``: seconds
+    of the monotonic clock, when it became known.
     """
 
     uid: str
     version: int | None
     final: bool = False
     told: bool = False
+    at: float = 0.0
 
     def covers(self, metadata: ObjectMeta) -> bool:
         """Whether this state is from before the end."""
@@ -77,17 +79,22 @@ class Tombstones:
     def forget(self, key: ObjectKey) -> None:
         self._buried.pop(key, None)
 
+    def forget_before(self, moment: float) -> None:
+        """What became known before then is not needed any more: the most recent state follows, asked for then."""
+        for key in [key for key, known in self._buried.items() if known.at < moment]:
+            del self._buried[key]
+
     def confirm(self, key: ObjectKey, uid: str, version: int | None) -> None:
         """The server has told, at that version, the end that was known already."""
         known = self._buried.get(key)
         if known is not None and known.uid == uid:
-            self._buried[key] = Tombstone(uid, version, known.final, told=True)
+            self._buried[key] = replace(known, version=version, told=True)
 
     def confirm_absent(self, present: Container[ObjectKey], version: int | None, namespace: str) -> None:
         """A list of that version, of one namespace or of all (empty), has no more than what is ``present``."""
         for key, known in self._buried.items():
             if not known.told and key not in present and namespace in ("", key.namespace):
-                self._buried[key] = Tombstone(known.uid, version, known.final, told=True)
+                self._buried[key] = replace(known, version=version, told=True)
 
     def clear(self) -> None:
         self._buried.clear()

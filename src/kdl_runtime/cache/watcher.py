@@ -79,6 +79,8 @@ class Watcher(Generic[P]):
         self._limit_works = True
         self._bookmarks = False
         self._version = ""
+        self._asked = 0.0
+        self._known = ""
         self._latest = False
         self._retry_after = 0.0
         self._fruitless = 0
@@ -142,7 +144,8 @@ class Watcher(Generic[P]):
     # --- lists ---------------------------------------------------------------------------------------------------
 
     async def _stream_list(self) -> State:
-        watch = await self._open_watch("" if self._latest else self._version, initial_events=True)
+        self._begin_list()
+        watch = await self._open_watch("" if self._latest else self._known, initial_events=True)
         found: dict[ObjectKey, Decoded[P]] = {}
         kept: dict[ObjectKey, str] = {}
         try:
@@ -175,6 +178,8 @@ class Watcher(Generic[P]):
         self._decode_into(event.object, found, kept)
 
     async def _list_page(self) -> State:
+        if not self._continue:
+            self._begin_list()
         page = Page(self._list_version(), self._list_limit(), self._continue)
         answer = await self._collection.list(page)
         for raw in answer.items or ():
@@ -189,11 +194,17 @@ class Watcher(Generic[P]):
         await self._listed(found, kept, answer.metadata.resource_version, mode="list")
         return State.WATCH
 
+    def _begin_list(self) -> None:
+        """What has been seen or written until now is to be in the list."""
+        self._asked = self._clock.monotonic()
+        written = self._sink.written()
+        self._known = written if not self._version or older(self._version, written) else self._version
+
     def _list_version(self) -> str:
         """For a first list "0", any state that is at hand; later at least what is known; "" is the most recent."""
         if self._continue or self._latest:
             return ""
-        return self._version or "0"
+        return self._known or "0"
 
     def _list_limit(self) -> int:
         """A limit together with a version would take the server's cache out of play, unless it pages from there."""
@@ -204,18 +215,23 @@ class Watcher(Generic[P]):
     async def _listed(
         self, found: dict[ObjectKey, Decoded[P]], kept: dict[ObjectKey, str], version: str, *, mode: str
     ) -> None:
-        if older(version, self._version):
-            if not self._latest:
-                raise RewoundListError(f"the list is of version {version}, and {self._version} is known")
-            self._log.warning("the server's data are older than before", version=version, known=self._version)
+        latest = self._latest
+        if older(version, self._known):
+            if not latest:
+                raise RewoundListError(f"the list is of version {version}, and {self._known} is known")
+            self._log.warning("the server's data are older than before", version=version, known=self._known)
             self._sink.rewind()
-        await self._sink.replace(found.values(), kept, version)
+        elif latest:
+            self._sink.trust(self._asked)
+        complete = await self._sink.replace(found.values(), kept, version)
         self._version = version
         self._latest = False
         self._limit_works = True
         self.liveness.synced = True
         self._succeeded()
         self._metrics.lists(mode).inc()
+        if not complete and not latest:
+            raise RewoundListError(f"the list of version {version} has objects whose deletion was answered")
 
     def _decode_into(self, raw: Raw, found: dict[ObjectKey, Decoded[P]], kept: dict[ObjectKey, str]) -> None:
         item = self._decoder.decode(raw)

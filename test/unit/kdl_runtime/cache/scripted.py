@@ -1,6 +1,6 @@
 """Objects and a scripted API for the tests of the cache."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,15 +39,18 @@ class Silence:
 
 Line = WatchEvent | Exception | Silence
 
+Answer = RawList | Callable[[], RawList] | Sequence[Line] | Exception
+
 
 @dataclass
 class ScriptedCollection:
-    """Answers each request with the next of ``answers``: a page, the lines of a watch, or an error.
+    """Answers each request with the next of ``answers``: a page, what is called for one, the lines of a watch, or an
+    error.
 
     ``requests`` lists what was asked: ("list", version, limit, continue) or ("watch", version, initial).
     """
 
-    answers: list[RawList | Sequence[Line] | Exception]
+    answers: list[Answer]
     requests: list[tuple[Any, ...]] = field(default_factory=list)
     open_watches: int = 0
     clock: LoopClock = field(default_factory=lambda: LoopClock(datetime(2026, 1, 31, tzinfo=UTC)))
@@ -58,6 +61,8 @@ class ScriptedCollection:
     async def list(self, page: Page) -> RawList:
         self.requests.append(("list", *page))
         answer = self.answers.pop(0)
+        if callable(answer):
+            answer = answer()
         if isinstance(answer, Exception):
             raise answer
         assert isinstance(answer, RawList), f"a list was asked for and {answer} is next"
@@ -72,7 +77,7 @@ class ScriptedCollection:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        assert not isinstance(answer, RawList), "a watch was asked for and a page is next"
+        assert isinstance(answer, Sequence), "a watch was asked for and a page is next"
         self.open_watches += 1
         try:
             yield self._lines(answer)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from kdl_runtime.cache.transitions import State
+from kdl_runtime.codec.json import RawList
 from kdl_testing.virtual_time import run
 from unit.kdl_runtime.cache.scripted import Line, Silence, bookmark, event, page, pod
 from unit.kdl_runtime.cache.watched import EXPIRED, KEY, Watched
@@ -30,16 +31,55 @@ def test_own_writes_are_shown_at_once_and_told_once() -> None:
 def test_older_events_and_lists_do_not_undo_an_own_write() -> None:
     async def main() -> None:
         late: list[Line] = [event("MODIFIED", pod("a", 6)), EXPIRED]
-        watched = Watched(
-            page(5, pod("a", 1)), late, page(7, pod("a", 6)), [event("MODIFIED", pod("a", 9)), Silence(2)]
-        )
-        await watched.steps(1)
-        watched.write(pod("a", 8))
-        watched.write(pod("created", 8))
-        await watched.steps(3)
+
+        def written_meanwhile() -> RawList:
+            watched.write(pod("a", 8))
+            watched.write(pod("created", 8))
+            return page(7, pod("a", 6))
+
+        watched = Watched(page(5, pod("a", 1)), late, written_meanwhile, [event("MODIFIED", pod("a", 9)), Silence(2)])
+        await watched.steps(4)
         assert watched.shown == {"a": "8", "created": "8"}
         await watched.steps(1)
         assert watched.shown == {"a": "9", "created": "8"}
+
+    run(main())
+
+
+def test_a_list_is_asked_to_be_no_older_than_our_own_writes() -> None:
+    async def main() -> None:
+        watched = Watched(page(5, pod("a", 1)), [EXPIRED], page(8, pod("a", 8)))
+        await watched.steps(1)
+        watched.write(pod("a", 8))
+        await watched.steps(3)
+        assert watched.client.collection.requests[-1] == ("list", "8", 0, "")
+
+    run(main())
+
+
+def test_what_was_written_before_a_backup_was_restored_does_not_stay() -> None:
+    async def main() -> None:
+        watched = Watched(page(5), [EXPIRED], page(6), page(6, pod("b", 2)))
+        await watched.steps(1)
+        watched.write(pod("a", 800))
+        await watched.steps(5)
+        assert watched.client.collection.requests[-2:] == [("list", "800", 0, ""), ("list", "", 500, "")]
+        assert watched.shown == {"b": "2"}
+
+    run(main())
+
+
+def test_what_was_deleted_before_a_backup_was_restored_is_there_again() -> None:
+    async def main() -> None:
+        restored = page(900, pod("a", 1))
+        watched = Watched(page(5, pod("a", 1)), [EXPIRED], restored, restored)
+        await watched.steps(1)
+        watched.delete(pod("a", 1))
+        await watched.steps(3)
+        assert watched.shown == {}, "that list may be of a server that lags behind"
+        await watched.steps(2)
+        assert watched.client.collection.requests[-1] == ("list", "", 500, "")
+        assert watched.shown == {"a": "1"}
 
     run(main())
 

@@ -49,9 +49,10 @@ class RecordingSink:
 
     async def replace(
         self, items: Iterable[Decoded[Projection]], kept: Mapping[ObjectKey, str], resource_version: str
-    ) -> None:
+    ) -> bool:
         names = [item.obj.metadata.name for item in items]
         self.told.append(("replace", names + [f"?{key.name}" for key in kept], resource_version))
+        return True
 
     def apply(self, item: Decoded[Projection]) -> None:
         self.told.append(("apply", item.obj.metadata.name, item.obj.metadata.resource_version))
@@ -61,6 +62,11 @@ class RecordingSink:
 
     def advance(self, resource_version: str) -> None:
         self.told.append(("advance", resource_version))
+
+    def written(self) -> str:
+        return ""
+
+    def trust(self, asked: float) -> None: ...
 
     def rewind(self) -> None:
         self.told.append(("rewind",))
@@ -349,8 +355,9 @@ def test_raw_bytes_do_not_keep_the_answer_alive() -> None:
     class Keeping(RecordingSink):
         async def replace(
             self, items: Iterable[Decoded[Projection]], _kept: Mapping[ObjectKey, str], resource_version: str
-        ) -> None:
+        ) -> bool:
             kept.extend(items)
+            return True
 
     async def main() -> None:
         collection = ScriptedCollection([answer])

@@ -14,7 +14,7 @@ from kdl_runtime.codec.meta import PartialObject
 from kdl_runtime.observe.metrics import Metrics
 from kdl_runtime.resources.registry import PODS
 from kdl_runtime.types import ObjectKey
-from unit.kdl_runtime.cache.scripted import Line, ScriptedCollection, event
+from unit.kdl_runtime.cache.scripted import Answer, ScriptedCollection, event
 
 KEY = ObjectKey("ns", "a")
 EXPIRED = event("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"})
@@ -23,7 +23,7 @@ EXPIRED = event("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "m
 class ScriptedClient:
     """The two methods of a client that watching needs; namespaces share one script."""
 
-    def __init__(self, *answers: RawList | list[Line] | Exception) -> None:
+    def __init__(self, *answers: Answer) -> None:
         self.collection = ScriptedCollection(list(answers))
         self.asked: list[tuple[str, str]] = []
         self.fields: list[str] = []
@@ -44,7 +44,7 @@ class ScriptedClient:
 class Watched:
     """An informer on scripted answers, and what its handler was told."""
 
-    def __init__(self, *answers: RawList | list[Line] | Exception, **spec: Any) -> None:
+    def __init__(self, *answers: Answer, **spec: Any) -> None:
         self.client = ScriptedClient(*answers)
         self.clock: Clock = self.client.collection.clock
         self.metrics = Metrics()
