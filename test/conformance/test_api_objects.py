@@ -285,7 +285,8 @@ async def test_headless_services_have_no_address(api: Api) -> None:
 async def test_what_selects_pods_has_the_families_of_the_cluster(api: Api) -> None:
     made = await api.create("services", {"metadata": {"name": "a"}, "spec": {"clusterIP": "None"}})
     assert (made["spec"]["ipFamilyPolicy"], made["spec"]["ipFamilies"]) == ("RequireDualStack", ["IPv4", "IPv6"])
-    path, change = api.path("services", "a"), {"spec": {"selector": {"app": "x"}}}
+    path = api.path("services", "a")
+    change: dict[str, dict[str, object]] = {"spec": {"selector": {"app": "x"}}}
     answer = await api.refused(422, "Invalid", "PATCH", path, change, content_type=MERGE)
     assert [field for field, _ in answer.causes] == ["spec.ipFamilies[1]", "spec.ipFamilyPolicy"]
     change["spec"] |= {"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4"]}
