@@ -95,9 +95,7 @@ class DirectTransport:
             async with asyncio.timeout(timeout):
                 return await self._server.handle(incoming)
         except TimeoutError:
-            raise RequestTimeoutError(
-                f"{request.method} {request.path}: no answer within {timeout} s"
-            ) from None
+            raise RequestTimeoutError(f"{request.method} {request.path}: no answer within {timeout} s") from None
 
     async def close(self) -> None:
         self.sever()

@@ -32,7 +32,7 @@ def plane(binaries: Mapping[str, Path]) -> Iterator[ControlPlane]:
 
 
 @pytest.fixture(scope="session")
-def fake_cluster(control_plane: Cluster) -> Cluster:
+def fake_cluster(real_control_plane: Cluster) -> Cluster:
     """With scheduler, controllers and two fake nodes."""
-    control_plane.create_fake_nodes(2)
-    return control_plane
+    real_control_plane.create_fake_nodes(2)
+    return real_control_plane

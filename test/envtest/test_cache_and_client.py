@@ -26,9 +26,9 @@ GHOSTS = Resource("cache.example.com", "v1", "Ghost", "ghosts")
 
 
 @pytest.fixture
-async def client(control_plane: Cluster) -> AsyncIterator[Client]:
+async def client(real_control_plane: Cluster) -> AsyncIterator[Client]:
     clock = SystemClock()
-    transport = HttpTransport(load_config(str(control_plane.kubeconfig)), clock)
+    transport = HttpTransport(load_config(str(real_control_plane.kubeconfig)), clock)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(transport.close)
         client = Client(transport, clock, field_manager="cache-and-client")

@@ -221,10 +221,10 @@ def _is_ready(plane: ControlPlane) -> bool:
 # ---- users
 
 
-def test_users_may_do_what_their_roles_allow(control_plane: Cluster) -> None:
-    alice, nobody = control_plane.user("alice", ["viewers"]), control_plane.user("bob")
+def test_users_may_do_what_their_roles_allow(real_control_plane: Cluster) -> None:
+    alice, nobody = real_control_plane.user("alice", ["viewers"]), real_control_plane.user("bob")
     group = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "viewers"}
-    control_plane.call(lambda client: client.create(BINDINGS, binding("viewers", group)))
+    real_control_plane.call(lambda client: client.create(BINDINGS, binding("viewers", group)))
     until(lambda: _may_list(alice))
     with pytest.raises(Forbidden, match='User "bob" cannot list resource "configmaps"'):
         as_user(nobody, lambda client: client.list(CONFIGMAPS, "default"))
@@ -232,19 +232,19 @@ def test_users_may_do_what_their_roles_allow(control_plane: Cluster) -> None:
         as_user(alice, lambda client: client.create(CONFIGMAPS, config_map("mine")))
 
 
-def test_the_groups_of_a_user_are_those_of_each_kubeconfig(control_plane: Cluster) -> None:
-    control_plane.user("carol", ["system:masters"])
+def test_the_groups_of_a_user_are_those_of_each_kubeconfig(real_control_plane: Cluster) -> None:
+    real_control_plane.user("carol", ["system:masters"])
     with pytest.raises(Forbidden):
-        as_user(control_plane.user("carol"), lambda client: client.list(CONFIGMAPS, "default"))
+        as_user(real_control_plane.user("carol"), lambda client: client.list(CONFIGMAPS, "default"))
 
 
-def test_service_accounts_have_tokens(control_plane: Cluster) -> None:
-    operator = control_plane.service_account(ServiceAccount("default", "operator"))
+def test_service_accounts_have_tokens(real_control_plane: Cluster) -> None:
+    operator = real_control_plane.service_account(ServiceAccount("default", "operator"))
     assert operator.stat().st_mode & 0o777 == 0o600
     with pytest.raises(Forbidden, match="system:serviceaccount:default:operator"):
         as_user(operator, lambda client: client.list(CONFIGMAPS, "default"))
     subject = {"kind": "ServiceAccount", "namespace": "default", "name": "operator"}
-    control_plane.call(lambda client: client.create(BINDINGS, binding("operator", subject)))
+    real_control_plane.call(lambda client: client.create(BINDINGS, binding("operator", subject)))
     until(lambda: _may_list(operator))
 
 
@@ -259,7 +259,7 @@ def _may_list(kubeconfig: Path) -> bool:
 # ---- the API
 
 
-def test_watches_begin_with_what_there_is(control_plane: Cluster) -> None:
+def test_watches_begin_with_what_there_is(real_control_plane: Cluster) -> None:
     """WatchList: it takes etcd 3.6 to have it."""
 
     async def kinds(client: Client) -> list[str]:
@@ -272,13 +272,13 @@ def test_watches_begin_with_what_there_is(control_plane: Cluster) -> None:
                     break
         return found
 
-    found = control_plane.call(kinds)
+    found = real_control_plane.call(kinds)
     assert found[0] == "ADDED"
     assert found[-1] == "BOOKMARK"
 
 
-async def test_in_a_coroutine(control_plane: Cluster) -> None:
-    kubeconfig = await asyncio.to_thread(control_plane.user, "dave", ["system:masters"])
+async def test_in_a_coroutine(real_control_plane: Cluster) -> None:
+    kubeconfig = await asyncio.to_thread(real_control_plane.user, "dave", ["system:masters"])
     transport = HttpTransport(load_config(str(kubeconfig)), SystemClock())
     try:
         assert await Client(transport, SystemClock()).list(NAMESPACES)
@@ -286,7 +286,7 @@ async def test_in_a_coroutine(control_plane: Cluster) -> None:
         await transport.close()
 
 
-def test_definitions_that_are_never_served_are_named(control_plane: Cluster) -> None:
+def test_definitions_that_are_never_served_are_named(real_control_plane: Cluster) -> None:
     def definition(plural: str) -> dict[str, Any]:
         schema = {"openAPIV3Schema": {"type": "object"}}
         return {
@@ -301,24 +301,24 @@ def test_definitions_that_are_never_served_are_named(control_plane: Cluster) -> 
             },
         }
 
-    control_plane.install_crds([definition("firsts")])
-    control_plane.install_crds([definition("firsts")])
+    real_control_plane.install_crds([definition("firsts")])
+    real_control_plane.install_crds([definition("firsts")])
     with pytest.raises(CrdError, match=r"API server refuses bad: "):
-        control_plane.install_crds([definition("firsts") | {"metadata": {"name": "bad"}}])
+        real_control_plane.install_crds([definition("firsts") | {"metadata": {"name": "bad"}}])
 
 
 # ---- an existing cluster
 
 
-def test_the_existing_cluster_is_used(control_plane: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_existing_cluster_is_used(real_control_plane: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USE_EXISTING_CLUSTER", "true")
-    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
+    monkeypatch.setenv("KUBECONFIG", str(real_control_plane.kubeconfig))
     with running(ControlPlaneOptions(crds=[CRDS])) as cluster:
         assert isinstance(cluster, ExistingCluster)
-        assert cluster.url == control_plane.url
+        assert cluster.url == real_control_plane.url
         with pytest.raises(Forbidden, match='User "erin" cannot list resource "pods"'):
             as_user(cluster.user("erin"), lambda client: client.list(PODS, "default"))
         token = cluster.service_account(ServiceAccount("default", "found"))
         with pytest.raises(Forbidden, match="system:serviceaccount:default:found"):
             as_user(token, lambda client: client.list(PODS, "default"))
-    assert control_plane.call(lambda client: client.list(NAMESPACES))
+    assert real_control_plane.call(lambda client: client.list(NAMESPACES))

@@ -7,7 +7,8 @@
 
 ``components`` adds controllers, a scheduler and fake nodes: ``CONTROLLERS``, ``FAKE_CLUSTER``. ``running()`` is the
 same ``with`` block, but honours ``USE_EXISTING_CLUSTER``. With ``pytest_plugins = ["kdl_testing.pytest_plugin"]``
-pytest has the fixture ``control_plane``. Calls block: coroutines use ``await asyncio.to_thread(plane.user, "alice")``.
+pytest has the fixture ``real_control_plane``. Calls block: coroutines use
+``await asyncio.to_thread(plane.user, "alice")``.
 """
 
 from importlib import import_module

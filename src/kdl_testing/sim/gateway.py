@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from kdl_local.apiserver.request import Request, Response, error_response
-from kdl_runtime.clock import LoopClock
+from kdl_runtime.clock import Clock
 from kdl_runtime.errors import ApiError, TransportError
 from kdl_testing.direct import RequestHandler
 from kdl_testing.sim.timeline import Timeline
@@ -36,12 +36,12 @@ class Gateway:
     """Stands for the server towards ``DirectTransport``.
 
     A write that has been sent is carried out, also when whoever has sent it dies before the answer. ``refuse`` may
-    answer a write with an error in place of the server, ``on_answer`` sees every write that the server has answered.
+    answer a write with an error in place of the server, ``on_answer`` sees every request that the server has answered.
     ``latency`` says, each time anew, for how many seconds a request, or its answer, is on its way.
     """
 
     server: RequestHandler
-    clock: LoopClock
+    clock: Clock
     timeline: Timeline
     wire: Wire = field(default_factory=Wire)
     sent: list[Sent] = field(default_factory=list)
@@ -68,6 +68,7 @@ class Gateway:
             self.timeline.add(request.user, f"{request.method} {request.path}: {answer.status_code}")
             return error_response(answer)
         response = await self.server.handle(answer)
+        self.on_answer(request, response)
         if not isinstance(response.body, bytes):
             response.body = self.wire.carry(request.user, response.body)
         await self._travel(request.user)

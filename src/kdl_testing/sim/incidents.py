@@ -59,8 +59,7 @@ class Incidents:
         world, wire = self._world, self._world.gateway.wire
         process = self._victim(fault)
         amount = world.server.store.revision if fault.kind is FaultKind.STALE_LISTS else fault.amount
-        until = world.now + fault.span
-        trouble = Trouble(WireFault(fault.kind.value), until, process.name if process else "", amount, rng)
+        trouble = Trouble(WireFault(fault.kind.value), process.name if process else "", amount, rng)
         wire.begin(trouble)
         try:
             await world.clock.sleep(fault.span)

@@ -7,7 +7,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 
 from kdl_runtime.client.client import Client
-from kdl_runtime.clock import LoopClock
 from kdl_runtime.errors import ApiError, KdlError, TransportError
 from kdl_runtime.leader.elector import LeaderElector
 from kdl_runtime.leader.lease import ElectionOptions
@@ -121,7 +120,7 @@ class Process:
         self.on_absence: Callable[[float, float], None] = lambda _begin, _end: None
         self._build = build
         self._gateway = gateway
-        self._clock: LoopClock = gateway.clock
+        self._clock = gateway.clock
         self._own_clock = ProcessClock(gateway.clock, self.options.skew, self._spins)
         self._rng = rng
         self._down_until = 0.0

@@ -43,14 +43,14 @@ class WireFault(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trouble:
-    """One fault while it lasts, until the virtual time ``until``. ``user`` is whom it concerns, with all whose names
-    begin with it and a slash; "" is everybody."""
+    """One fault while it lasts. ``user`` is whom it concerns, with all whose names begin with it and a slash; "" is
+    everybody."""
 
     kind: WireFault
-    until: float
     user: str = ""
     amount: float = 0.0
     rng: random.Random = field(default_factory=lambda: random.Random(0))
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
     def concerns(self, user: str) -> bool:
         return not self.user or user == self.user or user.startswith(f"{self.user}/")
@@ -80,17 +80,12 @@ class Wire:
 
     def end(self, trouble: Trouble) -> None:
         self._troubles.remove(trouble)
-
-    def clear(self) -> None:
-        self._troubles.clear()
+        trouble.over.set()
 
     async def pass_on(self, user: str) -> None:
         """Returns when a request, or a piece of an answer, gets through."""
         while (pause := self._find(WireFault.PAUSE, user)) is not None:
-            left = pause.until - asyncio.get_running_loop().time()
-            if left <= 0:
-                return
-            await asyncio.sleep(left)
+            await pause.over.wait()
 
     def delay(self, user: str) -> float:
         """Seconds that a request, or an answer, is late."""

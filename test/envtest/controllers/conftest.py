@@ -30,7 +30,7 @@ def local_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(params=["local", "real"])
 def server(request: pytest.FixtureRequest) -> Cluster:
-    cluster: Cluster = request.getfixturevalue("local_server" if request.param == "local" else "control_plane")
+    cluster: Cluster = request.getfixturevalue("local_server" if request.param == "local" else "real_control_plane")
     return cluster
 
 
@@ -48,7 +48,7 @@ async def world(server: Cluster) -> AsyncIterator[World]:
 
 
 @pytest.fixture
-async def real_world(control_plane: Cluster) -> AsyncIterator[World]:
+async def real_world(real_control_plane: Cluster) -> AsyncIterator[World]:
     """On the real control plane alone: for what a local cluster does not have."""
-    async for world in _world(control_plane):
+    async for world in _world(real_control_plane):
         yield world

@@ -167,8 +167,10 @@ class Buckets(Users):
         super().__init__(world, scenario)
         self.kept: dict[str, int] = {}
         """The buckets that there are, by UID."""
-        self._lost: set[str] = set()
-        """UIDs that a restore has wiped out: nobody can know of their buckets."""
+        self._seen: set[str] = set()
+        self._excused: set[str] = set()
+        """UIDs from before a restore. Their objects may be gone, or have lost their finalizer, and no operator can know
+        of it in time: their buckets may be left over."""
 
     async def build(self, manager: Manager) -> None:
         buckets.build(manager, self, self.mischief)
@@ -203,23 +205,21 @@ class Buckets(Users):
     # ---- rules
 
     def written(self, write: Write) -> None:
-        if write.resource == BUCKETS and write.after is None and write.before is not None:
-            uid = write.before["metadata"]["uid"]
-            if uid in self.kept:
+        obj = write.after or write.before
+        if write.resource == BUCKETS and obj is not None:
+            uid = obj["metadata"]["uid"]
+            self._seen.add(uid)
+            if write.after is None and uid in self.kept and uid not in self._excused:
                 self.world.violated(write.actor, f"{write.key.name} is gone, and its bucket is still there")
 
     def restored(self) -> None:
-        self._lost |= self.kept.keys() - self.alive()
+        self._excused |= self._seen
 
     def problems(self) -> Iterator[str]:
         yield from super().problems()
         wanted = {obj["metadata"]["uid"]: obj["spec"]["size"] for obj in self.objects().values()}
-        unreadable = self.alive() - wanted.keys()
-        found = {
-            uid: size
-            for uid, size in self.kept.items()
-            if uid not in unreadable and (uid not in self._lost or uid in wanted)
-        }
+        left_over = self._excused - wanted.keys()
+        found = {uid: size for uid, size in self.kept.items() if uid not in left_over}
         if found != wanted:
             yield f"there should be buckets {wanted}, and there are {found}"
 

@@ -162,9 +162,8 @@ class Users(Simulation):
         return {obj["metadata"]["uid"] for obj in self.world.direct.list(self.resource)}
 
     def objects(self) -> dict[ObjectKey, Mapping[str, Any]]:
-        """Those that are there, can be read, and are not being deleted."""
-        unreadable = self.unreadable_spec()
-        found = (obj for obj in self.world.direct.list(self.resource) if not unreadable.items() <= obj["spec"].items())
+        """Those that are there, and are not being deleted."""
+        found = self.world.direct.list(self.resource)
         return {
             ObjectKey(obj["metadata"]["namespace"], obj["metadata"]["name"]): obj
             for obj in found
@@ -178,7 +177,16 @@ class Users(Simulation):
             # And what a restore has brought back is taken away again.
             for child in self.world.direct.list(self.children, NAMESPACE, "of=somebody-else"):
                 self._vacate(child["metadata"]["name"])
+        self._repair()
         return self._terminating()
+
+    def _repair(self) -> None:
+        """What cannot be read, as after a restore, is noticed by somebody in the end."""
+        unreadable = self.unreadable_spec()
+        for obj in self.world.direct.list(self.resource, NAMESPACE):
+            if unreadable.items() <= obj["spec"].items():
+                spec = self.draw_spec(random.Random(0))
+                self.world.direct.patch(self.resource, NAMESPACE, obj["metadata"]["name"], {"spec": spec})
 
     def _terminating(self) -> list[str]:
         found = self.world.direct.list(self.resource)
