@@ -65,7 +65,7 @@ class Comparison:
 
     def cell(self, ours: Spread, theirs: Spread) -> str:
         ratio = ours.median / theirs.median if self.more_is_better else theirs.median / ours.median
-        return f"{ratio:.1f}"
+        return f"{ratio:,.1f}"
 
 
 def compare(results: Results, title: str, columns: Sequence[Column], by: Comparison) -> Table:
