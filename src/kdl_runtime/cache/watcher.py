@@ -17,6 +17,7 @@ from kdl_runtime.cache.collection import Collection, Decoded, Liveness, Page, Si
 from kdl_runtime.cache.decode import ObjectDecoder
 from kdl_runtime.cache.ownwrites import older
 from kdl_runtime.cache.transitions import (
+    SILENT_WATCHES,
     UNREACHABLE,
     RewoundListError,
     ShortWatchError,
@@ -84,6 +85,7 @@ class Watcher(Generic[P]):
         self._latest = False
         self._retry_after = 0.0
         self._fruitless = 0
+        self._empty = 0
         self._after_back_off = self._relist_state
         self._pages: dict[ObjectKey, Decoded[P]] = {}
         self._kept: dict[ObjectKey, str] = {}
@@ -225,6 +227,7 @@ class Watcher(Generic[P]):
             self._sink.trust(self._asked)
         complete = await self._sink.replace(found.values(), kept, version)
         self._version = version
+        self._empty = 0
         self._latest = False
         self._limit_works = True
         self.liveness.synced = True
@@ -260,7 +263,9 @@ class Watcher(Generic[P]):
         if not watch.received and self._clock.monotonic() - watch.opened_at < self._options.shortest_watch:
             raise ShortWatchError("the server ended the watch at once and without an event")
         self._succeeded()
-        return State.WATCH
+        # Without even a bookmark: a server that was restored from a backup may wait for a version to come.
+        self._empty = 0 if watch.received else self._empty + 1
+        return State.WATCH if self._empty < SILENT_WATCHES else self._relist_state
 
     def _follow(self, event: WatchEvent) -> None:
         self._metrics.events(event.type).inc()

@@ -276,6 +276,13 @@ def test_failures_without_an_event_lead_to_a_list() -> None:
     assert [request[0] for request in ran.collection.requests] == ["list", *["watch"] * 5, "list", "watch"]
 
 
+def test_watches_that_bring_not_even_a_bookmark_lead_to_a_list() -> None:
+    quiet = [bookmark(6), *LIVE]
+    ran = listing(page(5), LIVE, quiet, LIVE, LIVE, page(9), LIVE)
+    assert [request[0] for request in ran.collection.requests] == ["list", *["watch"] * 4, "list", "watch"]
+    assert ran.watcher.liveness.error == ""
+
+
 def test_a_server_that_is_away_for_long_is_not_listed_again() -> None:
     ran = listing(page(5), *[TransportError("refused"), TooManyRequests("later")] * 10, LIVE)
     assert [request[0] for request in ran.collection.requests] == ["list", *["watch"] * 21]
