@@ -277,7 +277,7 @@ def test_failures_without_an_event_lead_to_a_list() -> None:
 
 
 def test_watches_that_bring_not_even_a_bookmark_lead_to_a_list() -> None:
-    quiet = [bookmark(6), *LIVE]
+    quiet: list[Line] = [bookmark(6), *LIVE]
     ran = listing(page(5), LIVE, quiet, LIVE, LIVE, page(9), LIVE)
     assert [request[0] for request in ran.collection.requests] == ["list", *["watch"] * 4, "list", "watch"]
     assert ran.watcher.liveness.error == ""
