@@ -265,11 +265,7 @@ class Informer(Generic[P]):
         known to be gone."""
         obj = item.obj
         key, version = obj.key, obj.metadata.resource_version
-        now = self._clock.monotonic()
-        lag = self._pins.lag(key, version, now)
-        if lag is not None:
-            self._metrics.lag.observe(lag)
-        if self._pins.stale(key, version, now):
+        if key in self._pins and self._is_behind_own_write(key, version):
             return True
         tombstone = self._tombstones.get(key)
         if tombstone is not None:
@@ -286,6 +282,13 @@ class Informer(Generic[P]):
                 return True
         self._notify(self._store.put(obj, item.raw), obj, initial=initial)
         return True
+
+    def _is_behind_own_write(self, key: ObjectKey, version: str) -> bool:
+        now = self._clock.monotonic()
+        lag = self._pins.lag(key, version, now)
+        if lag is not None:
+            self._metrics.lag.observe(lag)
+        return self._pins.stale(key, version, now)
 
     def _observe_deleted(self, gone: PartialObject) -> None:
         key, version = gone.key, gone.metadata.resource_version

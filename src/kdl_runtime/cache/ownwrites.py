@@ -140,6 +140,9 @@ class Pins:
     def __len__(self) -> int:
         return len(self._pins)
 
+    def __contains__(self, key: ObjectKey) -> bool:
+        return key in self._pins
+
     def pin(self, key: ObjectKey, version: int, now: float) -> None:
         self._pins[key] = Pin(version, now)
 
