@@ -111,7 +111,9 @@ def _schema(framework: Framework, api_version: str) -> Schema:
     roles |= {"minProperties": 1, "maxProperties": MAX_ROLES}
     roles[_VALIDATIONS] = role_rules(framework, api_version)
     replica: Schema = roles["additionalProperties"]
-    replica[_VALIDATIONS] = [*replica.get(_VALIDATIONS, []), *replica_rules(framework, conventions)]
+    # An API server does not keep an empty list, and every kubectl apply would then find a difference.
+    if found := [*replica.get(_VALIDATIONS, []), *replica_rules(framework, conventions)]:
+        replica[_VALIDATIONS] = found
     return schema
 
 

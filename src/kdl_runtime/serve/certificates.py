@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 10.0
 
-WEBHOOK_DIRECTORY = Path(tempfile.gettempdir(), "k8s-webhook-server", "serving-certs")
+WEBHOOK_DIRECTORY = Path("/tmp/k8s-webhook-server/serving-certs")
 """Where manifests that kubebuilder has made mount the certificate of a webhook."""
 
 
