@@ -90,7 +90,7 @@ def token_volume(exchange: Exchange, difference: Difference) -> bool:
 def node_taint(exchange: Exchange, difference: Difference) -> bool:
     """Whoever names the taint later is its owner here only."""
     if "/nodes" in exchange.step.path and difference.path[-2:] == ("fieldsV1", "f:spec"):
-        return difference.real == ABSENT and difference.local == {"f:taints": {}}
+        return bool(difference.real == ABSENT and difference.local == {"f:taints": {}})
     if not difference.place.endswith("spec.taints") or not isinstance(difference.real, list):
         return False
     own = [item for item in difference.real if item != _NOT_READY]
