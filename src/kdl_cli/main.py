@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "demo": "Train a real model on a local cluster, from nothing.",
     "local": "Start and stop a Kubernetes cluster in one process.",
     "crds": "Print the CRDs, write them to files, or install them.",
+    "migrate": "Convert manifests between API groups, or take over another operator's jobs.",
     "operator": "Run the operator.",
 }
 """Name to the line in ``kdl --help``; the command is ``command`` in the module of its name in ``kdl_cli.commands``."""
