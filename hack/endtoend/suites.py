@@ -39,7 +39,7 @@ JOBS = Suite(
     workers=4,
 )
 TRAINING = Suite("training", ["test/e2e/test_training.py"])
-FAULTS = Suite("faults", ["test/e2e/test_faults.py"])
+FAULTS = Suite("faults", ["test/e2e/test_faults.py", "test/e2e/test_migration.py"])
 SCALE = Suite("scale", ["test/e2e/test_scale.py"])
 UNINSTALL = Suite("uninstall", ["test/e2e/test_uninstall.py"], selects=False)
 

@@ -1,0 +1,79 @@
+"""Jobs that another operator runs are taken over: their pods, on real nodes, do not notice."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e import operating
+from e2e.cluster import OPERATOR, OPERATOR_NAMESPACE, Cluster
+from e2e.manifests import DIALECTS, Kind, Replicas, job
+from e2e.namespace import Namespace
+from e2e.programs import UNTIL_TOLD
+from e2e.waiting import until
+from kdl_cli.main import run
+from kdl_runtime.resources.registry import PODS
+from kdl_workloads.dialects.registry import dialect_for
+
+ROLES = {"Master": Replicas(program=UNTIL_TOLD), "Worker": Replicas(2, UNTIL_TOLD)}
+NAMES = ("kept-master-0", "kept-worker-0", "kept-worker-1")
+
+
+@pytest.fixture
+def no_operator(cluster: Cluster) -> Iterator[None]:
+    """Nobody looks at jobs until the test has the operator started, or ends."""
+    scale(cluster, 0)
+    until("no operator", lambda: operating.pods(cluster), lambda found: not found)
+    yield
+    scale(cluster, 1)
+    operating.wait_ready(cluster)
+
+
+def scale(cluster: Cluster, replicas: int) -> None:
+    cluster.kubectl("scale", f"deployment/{OPERATOR}", f"--namespace={OPERATOR_NAMESPACE}", f"--replicas={replicas}")
+
+
+@pytest.mark.real_pods
+@pytest.mark.parametrize("kind", DIALECTS, ids=str)
+def test_pods_of_another_operator_run_on(
+    cluster: Cluster, namespace: Namespace, no_operator: None, kind: Kind, tmp_path: Path
+) -> None:
+    running = namespace.submit(job(kind, "kept", ROLES))
+    for role, index in (("Master", 0), ("Worker", 0), ("Worker", 1)):
+        pod = pod_of(kind, running.object(), role, index)
+        namespace.api(lambda client, pod=pod: client.create(PODS, pod))
+    for name in NAMES:
+        namespace.until_pod(name, "Running")
+    snapshot = tmp_path / "before.json"
+    assert kdl(cluster, "migrate", "cluster", "--apply", "--snapshot", str(snapshot)) == 0
+
+    scale(cluster, 1)
+    operating.wait_ready(cluster)
+    running.until("Running")
+    assert kdl(cluster, "migrate", "verify", str(snapshot)) == 0
+    for name in NAMES:
+        namespace.end(name)
+    running.until("Succeeded")
+    assert sorted(pod["metadata"]["name"] for pod in namespace.history.all()) == sorted(NAMES)
+
+
+def kdl(cluster: Cluster, *arguments: str) -> int:
+    return run([*arguments, "--kubeconfig", str(cluster.kubeconfig)])
+
+
+def pod_of(kind: Kind, stored: dict[str, Any], role: str, index: int) -> dict[str, Any]:
+    """As the other operator makes it: our group's labels and owner, and nothing of ours."""
+    dialect, metadata = dialect_for(kind.api_version), stored["metadata"]
+    found = dialect.outline(stored)
+    owner = {"apiVersion": kind.api_version, "kind": kind.name, "name": metadata["name"], "uid": metadata["uid"]}
+    template = stored["spec"][kind.replica_specs_field][role]["template"]
+    return {
+        "metadata": {
+            "name": found.child_name(role, index),
+            "namespace": metadata["namespace"],
+            "labels": dialect.labels(found, role, index, master=role == "Master"),
+            "ownerReferences": [{**owner, "controller": True, "blockOwnerDeletion": True}],
+        },
+        "spec": {**template["spec"], "restartPolicy": "Never"},
+    }
