@@ -13,7 +13,7 @@ import click
 from kdl_runtime.codec import json, yaml
 from kdl_runtime.types import parse_api_version
 from kdl_workloads.api.structural import Schema, builtin_schema, model_schema
-from kdl_workloads.api.template_schema import POD_TEMPLATE, pod_template_schema
+from kdl_workloads.api.template_schema import CLAIM_TEMPLATE, POD_TEMPLATE, claim_template_schema, pod_template_schema
 from kdl_workloads.cel_rules import MAX_NAME, MAX_ROLES, name_rules, replica_rules, role_rules
 from kdl_workloads.framework import KUBEDL, Framework
 from kdl_workloads.frameworks.registry import frameworks
@@ -118,7 +118,8 @@ def _schema(framework: Framework, api_version: str) -> Schema:
 
 
 def _builtin(name: str) -> Schema:
-    return pod_template_schema() if name == POD_TEMPLATE else builtin_schema(name)
+    own = {POD_TEMPLATE: pod_template_schema, CLAIM_TEMPLATE: claim_template_schema}
+    return own[name]() if name in own else builtin_schema(name)
 
 
 def to_yaml(crd: dict[str, Any]) -> str:

@@ -111,6 +111,7 @@ class Phase(StrEnum):
     """How far every pod of an upstream role must have come before a role that waits for it is created."""
 
     RUNNING = "Running"
+    READY = "Ready"
     SUCCEEDED = "Succeeded"
 
 

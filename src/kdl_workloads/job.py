@@ -5,7 +5,7 @@ A dialect (``kdl_workloads.dialects``) turns a stored object into a ``Job`` and 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -97,15 +97,46 @@ class FailureRule:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimRetention:
+    """What becomes of the claims of a role's replicas when the job has finished, and when it is deleted; they stay
+    unless it says so."""
+
+    delete_when_finished: bool = False
+    delete_when_deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaGroup:
+    """Replicas of a role that differ from its others. ``template`` is their whole pod template."""
+
+    name: str
+    replicas: int
+    template: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaSpec:
     """One role's replicas, with every default filled in. ``template`` is a core/v1 PodTemplateSpec as a dict, not to be
-    changed in place. ``depends_on``: upstream role -> phase (Running or Succeeded) that all its pods must have come to
-    before this role has pods; None is the kind's own rule."""
+    changed in place. ``depends_on``: upstream role -> phase (Running, Ready or Succeeded) that all its pods must have
+    come to before this role has pods; None is the kind's own rule. ``claims``: core/v1 PersistentVolumeClaimTemplates
+    of which each replica has claims of its own. Indexes run through ``groups`` in their order; replicas beyond them
+    have ``template``."""
 
     replicas: int
     restart_policy: RestartPolicy
     template: Mapping[str, Any]
     depends_on: Mapping[str, str] | None = None
+    claims: tuple[Mapping[str, Any], ...] = ()
+    claim_retention: ClaimRetention = ClaimRetention()
+    groups: tuple[ReplicaGroup, ...] = ()
+
+    def group_of(self, index: int) -> ReplicaGroup | None:
+        """The group that a replica is of; None for one that has the role's own template."""
+        for group in self.groups:
+            if index < group.replicas:
+                return group
+            index -= group.replicas
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +203,21 @@ class ReplicaStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class LostNode:
+    """A node that pods of the job were lost with, and when the last of them was."""
+
+    name: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class JobStatus:
     """``attempts`` counts failures charged against the back-off limit. ``restarts`` counts how often the whole job was
     started again, and ``restart_time`` is from when its pods may be there again. ``uncounted`` holds the UIDs of pods
     whose failure is in ``attempts`` already and that have not been seen gone yet, so that a crash between the write of
-    the status and the delete of the pod counts nothing twice. ``extra`` is what other parts keep in the status under
-    their own names (modelVersionName, cacheBackendName)."""
+    the status and the delete of the pod counts nothing twice. ``lost_nodes``, the last one last, are kept off for a
+    while. ``extra`` is what other parts keep in the status under their own names (modelVersionName, cacheBackendName).
+    """
 
     conditions: tuple[Condition, ...] = ()
     replicas: Mapping[str, ReplicaStatus] = field(default_factory=dict)
@@ -188,6 +228,7 @@ class JobStatus:
     restart_time: datetime | None = None
     uncounted: frozenset[str] = frozenset()
     first_failure: Failure | None = None
+    lost_nodes: tuple[LostNode, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def condition(self, type_: ConditionType) -> Condition | None:
@@ -224,6 +265,13 @@ class Job:
     @property
     def key(self) -> ObjectKey:
         return ObjectKey(self.namespace, self.name)
+
+    def as_seen_by(self, role: str, index: int) -> "Job":
+        """The job in which the role has the template of this replica's group."""
+        group = self.roles[role].group_of(index)
+        if group is None:
+            return self
+        return replace(self, roles={**self.roles, role: replace(self.roles[role], template=group.template)})
 
     @property
     def total_replicas(self) -> int:

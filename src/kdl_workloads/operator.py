@@ -16,23 +16,26 @@ from kdl_runtime.client.client import Client
 from kdl_runtime.clock import Clock
 from kdl_runtime.codec.meta import PartialObject
 from kdl_runtime.controller.controller import Controller
+from kdl_runtime.controller.handlers import enqueue_mapped
 from kdl_runtime.controller.options import ControllerOptions
 from kdl_runtime.errors import ApiError, TransportError
 from kdl_runtime.manager.manager import Manager
 from kdl_runtime.resources.discovery import served_in
-from kdl_runtime.resources.registry import PODS, SERVICES
-from kdl_runtime.types import Resource
+from kdl_runtime.resources.registry import PERSISTENT_VOLUME_CLAIMS, PODS, SERVICES
+from kdl_runtime.types import Request, Resource
 from kdl_workloads.dialects.base import Dialect
 from kdl_workloads.dialects.registry import dialect_for
+from kdl_workloads.engine.claims import claim_owner
 from kdl_workloads.engine.metrics import JobMetrics
 from kdl_workloads.engine.observed import Workload
 from kdl_workloads.engine.pod import Pod
-from kdl_workloads.engine.reconciler import JOB_INDEX, JobReconciler, Services, Sources, job_index
+from kdl_workloads.engine.reconciler import JOB_INDEX, JobReconciler, Services, Sources, claim_index, job_index
 from kdl_workloads.engine.view import JobView, remains
 from kdl_workloads.framework import Framework
 from kdl_workloads.frameworks import registry
 
 P = TypeVar("P", bound=PartialObject)
+Index = Callable[[P], Iterable[str]]
 
 log = structlog.get_logger(__name__)
 
@@ -143,6 +146,7 @@ def _controller(cache: Cache, workload: Workload, services: Services, options: O
         jobs,
         pods=_children(cache, WatchSpec(PODS, Pod), workload.dialect, options),
         services=_children(cache, WatchSpec(SERVICES), workload.dialect, options),
+        claims=_children(cache, WatchSpec(PERSISTENT_VOLUME_CLAIMS), workload.dialect, options, claim_index),
     )
     reconciler = JobReconciler(workload, sources, services)
     kind = workload.framework.kind
@@ -152,19 +156,28 @@ def _controller(cache: Cache, workload: Workload, services: Services, options: O
     controller_options = ControllerOptions(max_concurrent_reconciles=options.max_concurrent_reconciles)
     controller = Controller(name, reconciler.reconcile, controller_options)
     controller.for_(jobs, needs_reconcile)
+    controller.watches(sources.claims, enqueue_mapped(partial(_claimants, workload)), delay=reconciler.delay)
     return controller.owns(sources.pods, delay=reconciler.delay).owns(sources.services, delay=reconciler.delay)
 
 
-def _children(cache: Cache, spec: WatchSpec[P], dialect: Dialect, options: OperatorOptions) -> Informer[P]:
-    """The watch on the pods or services of all jobs of a dialect: those with its labels and no others, and of each only
-    the fields that decide."""
+def _claimants(workload: Workload, claim: PartialObject) -> list[Request]:
+    """The job that a claim was made for."""
+    kind, name = claim_owner(claim) or ("", "")
+    return [Request(claim.metadata.namespace, name)] if kind == workload.framework.kind else []
+
+
+def _children(
+    cache: Cache, spec: WatchSpec[P], dialect: Dialect, options: OperatorOptions, index: Index[P] = job_index
+) -> Informer[P]:
+    """The watch on the pods, services or claims of all jobs of a dialect: those with its labels and no others, and of
+    each only the fields that decide."""
     return cache.declare(
         replace(
             spec,
             name=f"{spec.resource.plural}-{dialect.name}",
             namespaces=options.namespaces,
             label_selector=dialect.job_selector(),
-            indexes={JOB_INDEX: job_index},
+            indexes={JOB_INDEX: index},
             shrink=projection_only,
         )
     )

@@ -50,6 +50,9 @@ Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 """An RFC 3339 time, as text."""
 Quantity = Annotated[int | str, WithJsonSchema(builtin("io.k8s.apimachinery.pkg.api.resource.Quantity"))]
 PodTemplateSpec = Annotated[dict[str, Any], WithJsonSchema(builtin("io.k8s.api.core.v1.PodTemplateSpec"))]
+PersistentVolumeClaimTemplate = Annotated[
+    dict[str, Any], WithJsonSchema(builtin("io.k8s.api.core.v1.PersistentVolumeClaimTemplate"))
+]
 MetricSpec = Annotated[dict[str, Any], WithJsonSchema(builtin("io.k8s.api.autoscaling.v2.MetricSpec"))]
 
 

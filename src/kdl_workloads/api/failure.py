@@ -76,5 +76,5 @@ class FailurePolicy(ApiModel):
 class DependsOn(ApiModel):
     upstream: Word
     """Replica type that comes first."""
-    on_phase: Literal["Running", "Succeeded"] = "Running"
-    """How far all its pods must have come; Running if not given."""
+    on_phase: Literal["Running", "Ready", "Succeeded"] = "Running"
+    """How far all its pods must have come; Running if not given. Ready asks their readiness probes too."""

@@ -15,7 +15,8 @@ from kdl_workloads.api.base import (
     Quantity,
     Time,
 )
-from kdl_workloads.api.failure import DependsOn, FailurePolicy
+from kdl_workloads.api.failure import FailurePolicy
+from kdl_workloads.api.replica import ReplicaLife
 from kdl_workloads.api.status import KubeDLJobStatus
 
 
@@ -28,16 +29,13 @@ class SpotReplicaSpec(ApiModel):
     """Labels added to their pods."""
 
 
-class ReplicaSpec(ApiModel):
+class ReplicaSpec(ReplicaLife):
     replicas: Count | None = None
     """Number of replicas; 1 if not given."""
     template: PodTemplateSpec
     """Pod of one replica."""
     restart_policy: Literal["", "Always", "OnFailure", "Never", "ExitCode"] | None = None
     """ExitCode replaces the pod after exit codes 130, 137, 138 and 143 and fails the job after others."""
-    depends_on: list[DependsOn] | None = Field(default=None, max_length=8)
-    """Replica types that must have come so far before this one has pods; an empty list waits for none, and without it
-    the kind's own order holds."""
     spot_replica_spec: SpotReplicaSpec | None = None
     """Replicas on spot capacity."""
 

@@ -17,20 +17,18 @@ from kdl_workloads.api.base import (
     rule,
     rules,
 )
-from kdl_workloads.api.failure import DependsOn, FailurePolicy
+from kdl_workloads.api.failure import FailurePolicy
+from kdl_workloads.api.replica import ReplicaLife
 from kdl_workloads.api.status import JobStatus
 
 
-class ReplicaSpec(ApiModel):
+class ReplicaSpec(ReplicaLife):
     replicas: Count | None = None
     """Number of replicas; 1 if not given."""
     template: PodTemplateSpec
     """Pod of one replica."""
     restart_policy: Literal["", "Always", "OnFailure", "Never", "ExitCode"] | None = None
     """ExitCode replaces the pod after exit codes of 128 and more and fails the job after others."""
-    depends_on: list[DependsOn] | None = Field(default=None, max_length=8)
-    """Replica types that must have come so far before this one has pods; an empty list waits for none, and without it
-    the kind's own order holds."""
 
 
 class SchedulingPolicy(ApiModel):

@@ -31,8 +31,19 @@ def template_errors(template: Mapping[str, Any], path: str = "template") -> list
     schema knows fields and types, and no semantics: what is left is for the API server to say when the pod is created.
     """
     wrapped = {"apiVersion": "v1", "kind": "PodTemplate", "template": template}
-    errors = sorted(validator().iter_errors(wrapped), key=lambda error: [str(part) for part in error.absolute_path])
-    return [f"{path}{_path(list(error.absolute_path)[1:])}: {_message(error)}" for error in errors]
+    return _errors("podtemplate-v1", wrapped, path, 1)
+
+
+def claim_errors(template: Mapping[str, Any], path: str = "template") -> list[str]:
+    """The same for a template of a PersistentVolumeClaim."""
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **template}
+    return _errors("persistentvolumeclaim-v1", claim, path, 0)
+
+
+def _errors(kind: str, obj: Mapping[str, Any], path: str, depth: int) -> list[str]:
+    """``path`` stands for the first ``depth`` parts of each field's path."""
+    errors = sorted(validator(kind).iter_errors(obj), key=lambda error: [str(part) for part in error.absolute_path])
+    return [f"{path}{_path(list(error.absolute_path)[depth:])}: {_message(error)}" for error in errors]
 
 
 def _path(parts: list[str | int]) -> str:

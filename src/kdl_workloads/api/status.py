@@ -70,6 +70,13 @@ class FirstFailure(StatusModel):
     """Last lines of the log, or Kubernetes' message."""
 
 
+class LostNode(StatusModel):
+    name: str
+    """Name of the node."""
+    time: Time
+    """When a pod of the job was last lost with it."""
+
+
 class JobStatus(StatusModel):
     conditions: list[JobCondition] = Field(default_factory=list)
     """The latest change is the last entry."""
@@ -91,6 +98,8 @@ class JobStatus(StatusModel):
     """UIDs of failed pods that attempts counts already and that are not seen gone yet."""
     first_failure: FirstFailure | None = None
     """What went wrong first."""
+    lost_nodes: list[LostNode] = Field(default_factory=list)
+    """Nodes that pods were lost with, which new pods keep off for an hour where they can."""
 
 
 class KubeDLJobStatus(JobStatus):

@@ -5,6 +5,7 @@ from typing import Any
 from kdl_workloads.api.structural import Schema, builtin_schema
 
 POD_TEMPLATE = "io.k8s.api.core.v1.PodTemplateSpec"
+CLAIM_TEMPLATE = "io.k8s.api.core.v1.PersistentVolumeClaimTemplate"
 
 MAX_CONTAINERS = 32
 """Bounds the cost of the CEL rules that look at each container, which the API server estimates from the schema."""
@@ -26,6 +27,17 @@ def pod_template_schema() -> Schema:
     for name in ("containers", "initContainers"):
         _containers(spec["properties"][name])
     spec["properties"]["containers"]["minItems"] = 1
+    return template
+
+
+def claim_template_schema() -> Schema:
+    """A claim template as a replica spec has it. Its name is also that of a volume of the pod."""
+    template = builtin_schema(CLAIM_TEMPLATE)
+    metadata = template["properties"]["metadata"]
+    metadata["properties"] = {name: metadata["properties"][name] for name in ("annotations", "labels", "name")}
+    metadata["required"] = ["name"]
+    metadata["properties"]["name"] |= {"maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}
+    template["required"] = ["metadata", "spec"]
     return template
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from kdl_workloads.dialects.base import SpecError
 
-PHASES = ("Running", "Succeeded")
+PHASES = ("Running", "Ready", "Succeeded")
 
 
 def read_depends_on(value: Mapping[str, Any], path: str, roles: Collection[str]) -> dict[str, str] | None:

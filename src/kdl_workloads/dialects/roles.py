@@ -7,10 +7,12 @@ from typing import Any
 
 from kdl_workloads import template as templates
 from kdl_workloads.dialects.base import SpecError
+from kdl_workloads.dialects.claims import read_claims, read_retention
+from kdl_workloads.dialects.groups import read_groups
 from kdl_workloads.dialects.metadata import count, mapping
 from kdl_workloads.dialects.order import check_order, read_depends_on
 from kdl_workloads.framework import Conventions, Framework, RoleSpec
-from kdl_workloads.job import Job, ReplicaSpec, RestartPolicy
+from kdl_workloads.job import Job, ReplicaGroup, ReplicaSpec, RestartPolicy
 
 MAX_LABEL = 63
 _LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -48,19 +50,37 @@ def _names(framework: Framework, api_version: str) -> str:
 
 
 def _decode_role(role: RoleSpec, path: str, value: Mapping[str, Any], conventions: Conventions) -> ReplicaSpec:
-    given = count(value, "replicas", path, None)
+    template = _checked_template(mapping(value, "template", path), f"{path}.template", conventions)
+    template = templates.map_containers(template, _with_failure_message)
+    if role.name in conventions.port_roles:
+        template = templates.with_port(template, conventions.container, conventions.port_name, conventions.port)
+    groups = tuple(
+        replace(group, template=_checked_group(group, f"{path}.groups[{position}].template", conventions))
+        for position, group in enumerate(read_groups(value, path, template, conventions))
+    )
+    grouped = sum(group.replicas for group in groups)
+    given = count(value, "replicas", path, grouped or None)
     replicas = role.default_replicas if given is None else given
+    if replicas < grouped:
+        raise SpecError(f"{path}.replicas", f"is {replicas} and must be {grouped} or more, as its groups have together")
     if replicas < role.min_replicas or (role.max_replicas is not None and replicas > role.max_replicas):
         wanted = f"{role.min_replicas}" if role.min_replicas == role.max_replicas else f"at least {role.min_replicas}"
         raise SpecError(f"{path}.replicas", f"is {replicas} and must be {wanted}")
     policy = value.get("restartPolicy") or conventions.restart_policies[role.name]
     if policy not in list(RestartPolicy):
         raise SpecError(f"{path}.restartPolicy", f"is {policy!r} and must be one of {', '.join(RestartPolicy)}")
-    template = _checked_template(mapping(value, "template", path), f"{path}.template", conventions)
-    template = templates.map_containers(template, _with_failure_message)
-    if role.name in conventions.port_roles:
-        template = templates.with_port(template, conventions.container, conventions.port_name, conventions.port)
-    return ReplicaSpec(replicas, RestartPolicy(policy), template)
+    return ReplicaSpec(
+        replicas,
+        RestartPolicy(policy),
+        template,
+        claims=read_claims(value, path),
+        claim_retention=read_retention(value, path),
+        groups=groups,
+    )
+
+
+def _checked_group(group: ReplicaGroup, path: str, conventions: Conventions) -> Mapping[str, Any]:
+    return templates.map_containers(_checked_template(group.template, path, conventions), _with_failure_message)
 
 
 def _checked_template(template: Mapping[str, Any], path: str, conventions: Conventions) -> Mapping[str, Any]:

@@ -1,16 +1,16 @@
 """The status of a job as JSON and back. Both dialects share its form; they differ in a few fields of the replicas.
 
 What KubeDL and Kubeflow do not have are our own ``attempts``, ``jobRestarts``, ``restartTime``, ``countedPods``,
-``firstFailure`` and, per role, ``restarts`` and ``succeededIndexes``.
+``firstFailure``, ``lostNodes`` and, per role, ``restarts`` and ``succeededIndexes``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from kdl_runtime.codec.times import format_time, parse_time
 from kdl_workloads.dialects.indexes import format_indexes, parse_indexes
-from kdl_workloads.job import Condition, ConditionType, Failure, JobStatus, ReplicaStatus
+from kdl_workloads.job import Condition, ConditionType, Failure, JobStatus, LostNode, ReplicaStatus
 
 T = TypeVar("T")
 
@@ -28,6 +28,7 @@ _KNOWN = frozenset(
         "restartTime",
         "countedPods",
         "firstFailure",
+        "lostNodes",
     }
 )
 
@@ -46,6 +47,7 @@ def encode_status(status: JobStatus) -> dict[str, Any]:
         "restartTime": status.restart_time and format_time(status.restart_time),
         "countedPods": sorted(status.uncounted) or None,
         "firstFailure": status.first_failure and _encode_failure(status.first_failure),
+        "lostNodes": [{"name": node.name, "time": format_time(node.time)} for node in status.lost_nodes] or None,
     }
     return _given(encoded)
 
@@ -111,6 +113,7 @@ def decode_status(status: Mapping[str, Any]) -> JobStatus:
         restart_time=_time(status.get("restartTime")),
         uncounted=frozenset(status.get("countedPods") or ()),
         first_failure=_decode_failure(status.get("firstFailure") or {}),
+        lost_nodes=tuple(_lost_nodes(status.get("lostNodes") or ())),
         extra={name: value for name, value in status.items() if name not in _KNOWN},
     )
 
@@ -157,6 +160,13 @@ def _decode_failure(value: Mapping[str, Any]) -> Failure | None:
         reason=str(value.get("reason") or ""),
         message=str(value.get("message") or ""),
     )
+
+
+def _lost_nodes(values: Iterable[Mapping[str, Any]]) -> Iterator[LostNode]:
+    for value in values:
+        time = _time(value.get("time"))
+        if time is not None and value.get("name"):
+            yield LostNode(str(value["name"]), time)
 
 
 def _time(value: object) -> datetime | None:

@@ -1,7 +1,7 @@
 """Carrying out a plan: the only part of the engine that writes to the API server.
 
 The order is the guarantee. The status comes first, and if it is not stored nothing else is done: a pod is let go only
-after its outcome has been kept. Then the kind's own objects, services, pods, and then what is to go.
+after its outcome has been kept. Then the kind's own objects, services, claims, pods, and then what is to go.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from kdl_runtime.client.options import DeleteOptions, Patch, PatchType, Precondi
 from kdl_runtime.codec.patch import merge_diff
 from kdl_runtime.controller.finalizers import removal_patch
 from kdl_runtime.errors import AlreadyExists, ApiError, Conflict, Invalid, KdlError, NotFound
-from kdl_runtime.resources.registry import PODS, SERVICES
+from kdl_runtime.resources.registry import PERSISTENT_VOLUME_CLAIMS, PODS, SERVICES
 from kdl_runtime.types import ObjectKey, Resource, parse_api_version
 from kdl_workloads.engine.observed import Observed, Workload
 from kdl_workloads.engine.parallel import in_parallel, slow_start
@@ -71,11 +71,13 @@ class Applier:
             self._tell(obj, note)
         refusal = await self._ensure(obj, job, plan.extras)
         refusal = refusal or await self._create(obj, job, SERVICES, plan.create_services)
+        refusal = refusal or await self._create(obj, job, PERSISTENT_VOLUME_CLAIMS, plan.create_claims)
         refusal = refusal or await self._create(obj, job, PODS, plan.create_pods)
         await self.release(plan.release)
         await in_parallel(plan.stop_pods, self._stop_one)
         await self._delete(obj, job, PODS, plan.delete_pods)
         await self._delete(obj, job, SERVICES, plan.delete_services)
+        await self._delete(obj, job, PERSISTENT_VOLUME_CLAIMS, plan.delete_claims)
         if plan.delete_job:
             await self._delete_one(self._workload.resource, job, Delete(job.name, job.uid))
         return refusal
@@ -145,14 +147,15 @@ class Applier:
         return True
 
     async def _owned_by_other(self, job: Job, resource: Resource, name: str) -> Refusal | None:
-        """None for a child of this job that the cache has not shown yet, and for one that has just gone."""
+        """None for a child of this job that the cache has not shown yet, for one that has just gone, and for a claim
+        that nobody controls."""
         try:
             found = await self._client.get(resource, ObjectKey(job.namespace, name))
         except NotFound:
             return None
         references = found["metadata"].get("ownerReferences") or ()
         owner: Object = next((reference for reference in references if reference.get("controller")), {})
-        if owner.get("uid") == job.uid:
+        if owner.get("uid") == job.uid or (resource == PERSISTENT_VOLUME_CLAIMS and not owner):
             return None
         same_kind = owner.get("kind") == job.kind and _group(owner["apiVersion"]) == _group(job.api_version)
         if same_kind and owner["name"] == job.name:

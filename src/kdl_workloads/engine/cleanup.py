@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from kdl_runtime.codec.meta import PartialObject
-from kdl_workloads.engine import limits, lost
+from kdl_workloads.engine import claims, limits, lost
 from kdl_workloads.engine.observed import Observed
 from kdl_workloads.engine.outcome import Outcome
 from kdl_workloads.engine.plan import Delete, Plan
@@ -37,6 +37,7 @@ def after_finish(observed: Observed, status: JobStatus, replicas: Replicas) -> P
         ),
         stop_pods=tuple(pod for pod in stopped if pod.running and not pod.stopped),
         delete_services=services(observed),
+        delete_claims=claims.after_finish(observed.claims),
         delete_job=expired,
         requeue_at=min((time for time in times if time is not None), default=None),
     )

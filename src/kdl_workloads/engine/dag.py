@@ -1,7 +1,7 @@
 """Roles that wait for others: a role's pods are created once every pod of its upstream roles has come far enough."""
 
 from kdl_workloads.engine.observed import Workload
-from kdl_workloads.engine.replicas import Replicas
+from kdl_workloads.engine.replicas import Replica, Replicas
 from kdl_workloads.framework import Phase
 from kdl_workloads.job import Job, JobStatus, ReplicaStatus
 
@@ -16,11 +16,12 @@ def is_ready(workload: Workload, job: Job, role: str, status: JobStatus, replica
 def _all_at(job: Job, role: str, phase: Phase, status: JobStatus, replicas: Replicas) -> bool:
     succeeded = status.replicas.get(role, ReplicaStatus()).succeeded_indexes
     return all(
-        index in succeeded or (phase is Phase.RUNNING and _runs(role, index, replicas))
+        index in succeeded or _is_at(phase, replicas.wanted.get((role, index)))
         for index in range(job.roles[role].replicas)
     )
 
 
-def _runs(role: str, index: int, replicas: Replicas) -> bool:
-    replica = replicas.wanted.get((role, index))
-    return replica is not None and replica.pod.active
+def _is_at(phase: Phase, replica: Replica | None) -> bool:
+    if replica is None or phase is Phase.SUCCEEDED or not replica.pod.active:
+        return False
+    return phase is Phase.RUNNING or replica.pod.ready_at is not None

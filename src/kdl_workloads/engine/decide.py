@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from kdl_workloads.engine import attempts, cleanup, conditions, growth, lifecycle, limits, lost, whole_restart
+from kdl_workloads.engine import attempts, claims, cleanup, conditions, growth, lifecycle, limits, lost, whole_restart
 from kdl_workloads.engine.notes import notes
 from kdl_workloads.engine.observed import Observed
 from kdl_workloads.engine.plan import Plan
@@ -48,7 +48,8 @@ def _run(observed: Observed, status: JobStatus, replicas: Replicas) -> Plan:
         status = whole_restart.restart(observed, status, cause)
         replicas = assign(observed, status.restarts)
         return _with_status(observed, _go_on(observed, status, replicas), status, replicas)
-    status = lifecycle.explain(observed, lifecycle.advance(observed, status, verdict))
+    held_up = claims.held_up(observed, status, replicas)
+    status = lifecycle.explain(observed, lifecycle.advance(observed, status, verdict), held_up.values())
     return _with_status(observed, _go_on(observed, status, replicas), status, replicas)
 
 
@@ -77,11 +78,13 @@ def _go_on(observed: Observed, status: JobStatus, replicas: Replicas) -> Plan:
         return replace(plan, requeue_at=_earliest([block.until, *times]))
     if replicas.stale or resumes_at is not None:
         return replace(plan, requeue_at=_earliest([resumes_at, *times]))
+    empty = list(growth.missing_places(observed, status, replicas))
     return replace(
         plan,
         extras=tuple(growth.extra_objects(observed)),
         create_services=tuple(growth.missing_services(observed)),
-        create_pods=tuple(growth.missing_pods(observed, status, replicas)),
+        create_claims=tuple(claims.missing_claims(observed, empty)),
+        create_pods=tuple(growth.missing_pods(observed, empty)),
         delete_services=growth.surplus_services(observed),
         requeue_at=_earliest(times),
     )

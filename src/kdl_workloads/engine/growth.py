@@ -1,33 +1,40 @@
 """What a job that goes on still lacks, and what it has too much of."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from kdl_workloads.engine import claims
 from kdl_workloads.engine.children import owner_reference
 from kdl_workloads.engine.cleanup import delete
 from kdl_workloads.engine.dag import is_ready
 from kdl_workloads.engine.observed import Observed
 from kdl_workloads.engine.plan import Delete
 from kdl_workloads.engine.pods import desired_pod
-from kdl_workloads.engine.replicas import Replicas, is_wanted, places
+from kdl_workloads.engine.replicas import Replicas, Slot, is_wanted, places
 from kdl_workloads.engine.services import desired_service
 from kdl_workloads.framework import Extra
 from kdl_workloads.job import JobStatus
 
 
-def missing_pods(observed: Observed, status: JobStatus, replicas: Replicas) -> Iterator[Mapping[str, Any]]:
-    """One pod for each place that has none, whose replica has not succeeded, and whose role may start. A pod that is
-    still going keeps its place."""
+def missing_places(observed: Observed, status: JobStatus, replicas: Replicas) -> Iterator[Slot]:
+    """Each place that gets a pod now: it has none, its replica has not succeeded, and its role may start. A pod that
+    is still going keeps its place, and so does a claim."""
     workload, job = observed.workload, observed.job
     gate = workload.framework.closed_gate(job)
+    held_up = claims.held_up(observed, status, replicas)
     for role, spec in job.roles.items():
         if gate is not None and role != gate.of:
             continue
         succeeded = status.replicas[role].succeeded_indexes
-        places = [i for i in range(spec.replicas) if i not in succeeded and (role, i) not in replicas.wanted]
-        if places and is_ready(workload, job, role, status, replicas):
-            yield from (desired_pod(workload, job, role, index) for index in places)
+        indexes = [i for i in range(spec.replicas) if i not in succeeded and (role, i) not in replicas.wanted]
+        if indexes and is_ready(workload, job, role, status, replicas):
+            yield from ((role, index) for index in indexes if (role, index) not in held_up)
+
+
+def missing_pods(observed: Observed, empty: Iterable[Slot]) -> Iterator[Mapping[str, Any]]:
+    """The pods for places that have none."""
+    return (desired_pod(observed.workload, observed.job, role, index) for role, index in empty)
 
 
 def extra_objects(observed: Observed) -> Iterator[Extra]:

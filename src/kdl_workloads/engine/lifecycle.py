@@ -1,6 +1,6 @@
 """The conditions that a job goes through, and the times and counts that change with them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from kdl_workloads.dialects.base import Text
@@ -50,12 +50,15 @@ def advance(observed: Observed, status: JobStatus, verdict: Verdict) -> JobStatu
     return status
 
 
-def explain(observed: Observed, status: JobStatus) -> JobStatus:
-    """While the API server refuses the job's pods or services, or roles wait for a sign, the message of Created says
-    what for."""
+def explain(observed: Observed, status: JobStatus, claims: Iterable[str] = ()) -> JobStatus:
+    """While the API server refuses the job's pods or services, or roles wait for a sign, or replicas until ``claims``
+    are gone, the message of Created says what for."""
     text, block = observed.workload.texts.created(observed.job), observed.block
     gate = observed.workload.framework.closed_gate(observed.job)
-    waits = f"It waits: {block.message}" if block is not None else f"It waits {gate}." if gate is not None else ""
+    claim = next(iter(claims), "")
+    waits = f"It waits until the PersistentVolumeClaim {claim} of an earlier job or pod is gone." if claim else ""
+    if block is not None or gate is not None:
+        waits = f"It waits: {block.message}" if block is not None else f"It waits {gate}."
     message = f"{text.message} {waits}".rstrip()
     return replace(
         status, conditions=explain_condition(status.conditions, ConditionType.CREATED, message, observed.stamp)

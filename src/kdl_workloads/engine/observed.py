@@ -55,7 +55,8 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """``pods`` and ``services`` are those that this very job (its UID) controls. ``nodes`` has the nodes that
+    """``pods`` and ``services`` are those that this very job (its UID) controls, ``claims`` those that were made for a
+    job of its name. ``nodes`` has the nodes that
     ``lost.suspects`` named, ``node_conditions`` types and statuses of the conditions of those that ``judged_nodes``
     named. ``problem`` is what is wrong with the spec where it cannot be carried out; the job is then an outline without
     roles. ``extras_done``: the kind's further objects agree with this generation of the job."""
@@ -70,6 +71,7 @@ class Observed:
     problem: str = ""
     block: Block | None = None
     extras_done: bool = False
+    claims: Sequence[PartialObject] = ()
 
     @property
     def stamp(self) -> datetime:

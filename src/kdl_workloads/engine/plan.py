@@ -43,16 +43,18 @@ class Plan:
     notes: tuple[Note, ...] = ()
     extras: tuple[Extra, ...] = ()
     create_services: tuple[Mapping[str, Any], ...] = ()
+    create_claims: tuple[Mapping[str, Any], ...] = ()
     create_pods: tuple[Mapping[str, Any], ...] = ()
     release: tuple[Pod, ...] = ()
     delete_pods: tuple[Delete, ...] = ()
     stop_pods: tuple[Pod, ...] = ()
     delete_services: tuple[Delete, ...] = ()
+    delete_claims: tuple[Delete, ...] = ()
     delete_job: bool = False
     requeue_at: datetime | None = None
 
     @property
     def creates_or_deletes(self) -> bool:
-        created = (self.extras, self.create_services, self.create_pods)
-        deleted = (self.delete_pods, self.stop_pods, self.delete_services)
+        created = (self.extras, self.create_services, self.create_claims, self.create_pods)
+        deleted = (self.delete_pods, self.stop_pods, self.delete_services, self.delete_claims)
         return self.delete_job or any((*created, *deleted))

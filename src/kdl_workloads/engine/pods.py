@@ -3,6 +3,7 @@
 from typing import Any
 
 from kdl_workloads.engine.children import owner_reference
+from kdl_workloads.engine.claims import with_claims
 from kdl_workloads.engine.observed import Workload
 from kdl_workloads.engine.pod import ATTEMPT, OUTCOME_FINALIZER
 from kdl_workloads.engine.restart import pod_restart_policy
@@ -12,16 +13,16 @@ _METADATA_KEPT = ("annotations", "finalizers", "labels")
 
 
 def desired_pod(workload: Workload, job: Job, role: str, index: int) -> dict[str, Any]:
-    """The template of the role as the kind completes it, with the operator's labels over the template's, the restart
-    policy of the role, the attempt that it belongs to, the owner and the outcome finalizer."""
+    """The template of the replica as the kind completes it, with the operator's labels over the template's, the restart
+    policy of the role, volumes for its claims, the attempt that it belongs to, the owner and the outcome finalizer."""
     spec = job.roles[role]
     master = workload.framework.is_master(job, role, index)
-    template = workload.framework.pod_template(job, role, index)
+    template = workload.framework.pod_template(job.as_seen_by(role, index), role, index)
     metadata = {key: value for key, value in (template.get("metadata") or {}).items() if key in _METADATA_KEPT}
     labels = workload.dialect.labels(job, role, index, master=master)
     if job.status.restarts:
         metadata["annotations"] = {**(metadata.get("annotations") or {}), ATTEMPT: str(job.status.restarts)}
-    return {
+    pod = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
@@ -34,6 +35,7 @@ def desired_pod(workload: Workload, job: Job, role: str, index: int) -> dict[str
         },
         "spec": {**template["spec"], "restartPolicy": pod_restart_policy(spec.restart_policy, job.run_policy)},
     }
+    return with_claims(workload, job, role, index, pod)
 
 
 def overwritten_restart_policies(job: Job) -> list[str]:

@@ -1,6 +1,6 @@
 """The reconciler of the jobs of one kind in one API group: read, decide, apply."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -12,10 +12,11 @@ from kdl_runtime.clock import Clock
 from kdl_runtime.codec.meta import PartialObject
 from kdl_runtime.errors import Conflict, NotFound
 from kdl_runtime.types import ObjectKey, Request, Result, parse_api_version
-from kdl_workloads.api.podtemplate import template_errors
+from kdl_workloads.api.podtemplate import claim_errors, template_errors
 from kdl_workloads.dialects.base import SpecError
 from kdl_workloads.engine.apply import Applier, JobGoneError, Recorder
 from kdl_workloads.engine.blocks import Blocks
+from kdl_workloads.engine.claims import claim_owner
 from kdl_workloads.engine.decide import decide
 from kdl_workloads.engine.judgement import judged_nodes
 from kdl_workloads.engine.lost import earliest_look, is_forced, suspects
@@ -26,7 +27,7 @@ from kdl_workloads.engine.pacing import Pacing
 from kdl_workloads.engine.plan import Plan
 from kdl_workloads.engine.pod import Pod
 from kdl_workloads.engine.view import JobView
-from kdl_workloads.job import Job, JobStatus
+from kdl_workloads.job import Job, JobStatus, ReplicaSpec
 
 JOB_INDEX = "job"
 PAUSE = 0.2
@@ -47,17 +48,24 @@ def job_index(child: PartialObject) -> Iterable[str]:
     return (_index_value(group, owner.kind, child.metadata.namespace, owner.name),)
 
 
+def claim_index(claim: PartialObject) -> Iterable[str]:
+    """Kind, namespace and name of the job that a claim was made for: claims that outlive their job have no owner."""
+    owner = claim_owner(claim)
+    return () if owner is None else (_index_value(owner[0], claim.metadata.namespace, owner[1]),)
+
+
 def _index_value(*parts: str) -> str:
     return "/".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What is read from the cache. ``pods`` and ``services`` have the index ``JOB_INDEX``."""
+    """What is read from the cache. ``pods``, ``services`` and ``claims`` have the index ``JOB_INDEX``."""
 
     jobs: Informer[JobView]
     pods: Informer[Pod]
     services: Informer[PartialObject]
+    claims: Informer[PartialObject]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +154,7 @@ class JobReconciler:
 
     def _template_problem(self, job: Job) -> str:
         field = f"spec.{self._workload.framework.replica_specs_field}"
-        errors = (
-            error
-            for role, spec in job.roles.items()
-            for error in template_errors(spec.template, f"{field}.{role}.template")
-        )
+        errors = (error for role, spec in job.roles.items() for error in _spec_errors(spec, f"{field}.{role}"))
         return "; ".join(islice(errors, MAX_ERRORS))
 
     async def _observe(self, job: Job, problem: str) -> Observed:
@@ -166,6 +170,7 @@ class JobReconciler:
             now=now,
             pods=own,
             services=[service for service in services if _is_owned(service, job.uid)],
+            claims=self._sources.claims.by_index(JOB_INDEX, _index_value(job.kind, job.namespace, job.name)),
             nodes=await node_states(self._services.client, suspects(own, now)),
             node_conditions=await node_conditions(
                 self._services.client, judged_nodes(job, self._workload.conventions.container, own)
@@ -229,6 +234,15 @@ class JobReconciler:
 
     def _until(self, time: datetime | None) -> float | None:
         return None if time is None else max((time - self._services.clock.now()).total_seconds(), MIN_WAIT)
+
+
+def _spec_errors(spec: ReplicaSpec, path: str) -> Iterator[str]:
+    """What Kubernetes would refuse of the pods and claims of a role."""
+    yield from template_errors(spec.template, f"{path}.template")
+    for position, group in enumerate(spec.groups):
+        yield from template_errors(group.template, f"{path}.groups[{position}].template")
+    for position, claim in enumerate(spec.claims):
+        yield from claim_errors(claim, f"{path}.volumeClaimTemplates[{position}]")
 
 
 def _is_owned(child: PartialObject, uid: str) -> bool:

@@ -12,7 +12,7 @@ from kdl_runtime.client.client import Client
 from kdl_runtime.clock import LoopClock
 from kdl_runtime.leader.elector import LeaderElector
 from kdl_runtime.leader.lease import ElectionOptions
-from kdl_runtime.resources.registry import NAMESPACES, NODES, PODS, SERVICES
+from kdl_runtime.resources.registry import NAMESPACES, NODES, PERSISTENT_VOLUME_CLAIMS, PODS, SERVICES
 from kdl_runtime.types import Resource
 from kdl_testing.direct import DirectTransport
 from kdl_workloads.framework import KUBEFLOW, WORKER, Framework
@@ -41,6 +41,12 @@ UNSEEN = {("update", resource.group, f"{resource.plural}/finalizers") for resour
 (https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#ownerreferencespermissionenforcement)."""
 
 
+CLAIMS = {
+    "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {}}],
+    "persistentVolumeClaimRetentionPolicy": {"whenFinished": "Delete"},
+}
+
+
 def job(framework: Framework, version: str, **policy: Any) -> dict[str, Any]:
     """One replica of each role that the kind has to have, in its own name."""
     conventions = framework.conventions[version]
@@ -50,7 +56,7 @@ def job(framework: Framework, version: str, **policy: Any) -> dict[str, Any]:
         # The one option for which the operator makes objects of other kinds.
         wanted = {*wanted, "WebService"}
         policy = {**policy, "webHost": "example.org"}
-    specs = {role: {"replicas": 1, "template": template} for role in wanted}
+    specs = {role: {"replicas": 1, "template": template, **CLAIMS} for role in wanted}
     spec = {"runPolicy": policy} if version == KUBEFLOW else policy
     return {
         "apiVersion": version,
@@ -94,7 +100,11 @@ async def a_job_in_trouble(cluster: Cluster, operator: Operator) -> None:
     cluster.direct.create(PODS, {**stranger, "spec": {"containers": [container]}})
     cluster.direct.create(SERVICES, {**stranger, "spec": {"clusterIP": "None"}})
     cluster.direct.create(NODES, {"metadata": {"name": "node-1"}})
-    cluster.direct.create(PYTORCH_JOBS, pytorch_job(policy="ExitCode", cleanPodPolicy="None"))
+    claimed = {"metadata": {"name": "data-job-worker-0", "namespace": NAMESPACE}, "spec": {}}
+    cluster.direct.create(PERSISTENT_VOLUME_CLAIMS, claimed)
+    wanted = pytorch_job(policy="ExitCode", cleanPodPolicy="None")
+    wanted["spec"]["pytorchReplicaSpecs"]["Worker"] |= CLAIMS
+    cluster.direct.create(PYTORCH_JOBS, wanted)
     for resource in (SERVICES, PODS):
         await asyncio.sleep(120)
         cluster.direct.delete(resource, NAMESPACE, "job-worker-0", grace_period_seconds=0)

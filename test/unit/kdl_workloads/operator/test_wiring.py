@@ -89,7 +89,7 @@ def test_one_controller_per_kind_and_group(workloads: str, names: list[str]) -> 
         assert [controller.name for controller in controllers] == names
         watches = sorted(informer.spec.watch_name for informer in manager.cache.informers)
         kinds = len({name.partition("-")[0] for name in names})
-        assert len(watches) == 2 * kinds + 4, "pods and services are watched once per group, not once per kind"
+        assert len(watches) == 2 * kinds + 6, "pods, services and claims are watched once per group, not once per kind"
 
     scenario()
 
