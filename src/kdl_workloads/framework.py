@@ -33,11 +33,17 @@ def env_vars(values: Mapping[str, str]) -> list[EnvVar]:
     return [{"name": name, "value": value} for name, value in values.items()]
 
 
-def replica_range(elastic: Mapping[str, Any], replicas: int) -> str:
-    """``least:most`` of an elastic policy. One given bound stands for both, ``replicas`` for a policy without any."""
+def replica_bounds(elastic: Mapping[str, Any], replicas: int) -> tuple[int, int]:
+    """Least and most of an elastic policy. One given bound stands for both, ``replicas`` for a policy without any."""
     least, most = elastic.get("minReplicas"), elastic.get("maxReplicas")
     least, most = (most if least is None else least), (least if most is None else most)
-    return f"{replicas if least is None else least}:{replicas if most is None else most}"
+    return (replicas if least is None else least), (replicas if most is None else most)
+
+
+def replica_range(elastic: Mapping[str, Any], replicas: int) -> str:
+    """``least:most`` of an elastic policy (``replica_bounds``)."""
+    least, most = replica_bounds(elastic, replicas)
+    return f"{least}:{most}"
 
 
 def field_var(name: str, path: str) -> EnvVar:

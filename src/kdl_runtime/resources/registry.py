@@ -15,6 +15,7 @@ PERSISTENT_VOLUMES = Resource("", "v1", "PersistentVolume", "persistentvolumes",
 EVENTS = Resource("events.k8s.io", "v1", "Event", "events")
 LEASES = Resource("coordination.k8s.io", "v1", "Lease", "leases")
 DEPLOYMENTS = Resource("apps", "v1", "Deployment", "deployments")
+HORIZONTAL_POD_AUTOSCALERS = Resource("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 JOBS = Resource("batch", "v1", "Job", "jobs")
 INGRESSES = Resource("networking.k8s.io", "v1", "Ingress", "ingresses")
 NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")

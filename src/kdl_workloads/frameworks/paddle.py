@@ -1,16 +1,18 @@
 """PaddleJob: PaddlePaddle's launcher, as equals (Workers only) or with parameter servers (Masters)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kdl_workloads import template as templates
 from kdl_workloads.api import kubeflow
+from kdl_workloads.autoscaling import autoscalers
 from kdl_workloads.framework import (
     KUBEFLOW,
     MASTER,
     WORKER,
     Conventions,
     EnvVar,
+    Extra,
     Framework,
     RoleSpec,
     all_succeeded,
@@ -61,6 +63,9 @@ class Paddle(Framework):
         if first == MASTER:
             env += env_vars({"PADDLE_SERVER_NUM" if role == MASTER else "PADDLE_TRAINER_NUM": "1"})
         return env
+
+    def objects(self, job: Job) -> Sequence[Extra]:
+        return autoscalers(job, job.options.get("elasticPolicy") or {}, WORKER)
 
 
 def _nodes(job: Job) -> dict[str, str]:

@@ -1,9 +1,10 @@
 """PyTorchJob: torch.distributed. A Master and Workers, or only Workers, of which the first is then the master."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kdl_workloads.api import kubedl, kubeflow
+from kdl_workloads.autoscaling import autoscalers
 from kdl_workloads.framework import (
     AIMASTER,
     AIMASTER_GATE,
@@ -13,6 +14,7 @@ from kdl_workloads.framework import (
     WORKER,
     Conventions,
     EnvVar,
+    Extra,
     Framework,
     Phase,
     Roles,
@@ -127,6 +129,10 @@ class PyTorch(Framework):
         env["PET_NPROC_PER_NODE"] = processes
         env["PET_NNODES"] = _nodes(job, elastic)
         return env | _rendezvous(job, elastic, port) if elastic else env
+
+    def objects(self, job: Job) -> Sequence[Extra]:
+        elastic = job.options.get("elasticPolicy") if job.api_version == KUBEFLOW else None
+        return autoscalers(job, elastic or {}, WORKER)
 
 
 def _master_role(job: Job) -> str:

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from kdl_runtime.errors import NotFound
-from kdl_runtime.resources.registry import INGRESSES
+from kdl_runtime.resources.registry import HORIZONTAL_POD_AUTOSCALERS, INGRESSES
 from kdl_workloads.framework import KUBEDL
 from kdl_workloads.frameworks.mars import Mars
-from unit.kdl_workloads.operator.cluster import NAMESPACE, Cluster, on_virtual_time
+from unit.kdl_workloads.operator.cluster import NAMESPACE, PYTORCH_JOBS, Cluster, on_virtual_time, pytorch_job
 
 MARS_JOBS = Mars().resource(KUBEDL)
 
@@ -74,3 +74,26 @@ async def test_an_object_of_somebody_else_is_not_touched() -> None:
         assert list(cluster.pods()) == ["job-scheduler-0"]
     with pytest.raises(NotFound):
         cluster.direct.get(INGRESSES, NAMESPACE, "job-scheduler-0")
+
+
+CPU = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}}
+
+
+@on_virtual_time
+async def test_an_elastic_job_with_metrics_is_scaled_by_an_autoscaler() -> None:
+    cluster = Cluster(PYTORCH_JOBS)
+    job = pytorch_job()
+    job["spec"]["elasticPolicy"] = {"minReplicas": 1, "maxReplicas": 4, "metrics": [CPU]}
+    cluster.direct.create(PYTORCH_JOBS, job)
+    async with cluster.operator() as operator:
+        await operator.until(lambda: len(cluster.pods()) == 3)
+        (autoscaler,) = cluster.direct.list(HORIZONTAL_POD_AUTOSCALERS, NAMESPACE)
+        assert autoscaler["metadata"]["name"] == "job"
+        assert autoscaler["metadata"]["ownerReferences"][0]["kind"] == "PyTorchJob"
+        wanted = {"minReplicas": 1, "maxReplicas": 4, "metrics": [CPU]}
+        target = {"apiVersion": PYTORCH_JOBS.api_version, "kind": "PyTorchJob", "name": "job"}
+        assert autoscaler["spec"] == {"scaleTargetRef": target, **wanted}
+        workers = {"pytorchReplicaSpecs": {"Worker": {"replicas": 4}}}
+        cluster.direct.patch(PYTORCH_JOBS, NAMESPACE, "job", {"spec": workers})
+        await operator.until(lambda: len(cluster.pods()) == 5)
+        assert cluster.direct.list(HORIZONTAL_POD_AUTOSCALERS, NAMESPACE)[0]["spec"] == autoscaler["spec"]
