@@ -24,4 +24,4 @@ def _all_at(job: Job, role: str, phase: Phase, status: JobStatus, replicas: Repl
 def _is_at(phase: Phase, replica: Replica | None) -> bool:
     if replica is None or phase is Phase.SUCCEEDED or not replica.pod.active:
         return False
-    return phase is Phase.RUNNING or replica.pod.ready_at is not None
+    return phase is Phase.RUNNING or replica.pod.ready

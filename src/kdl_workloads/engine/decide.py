@@ -5,7 +5,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from kdl_workloads.engine import attempts, claims, cleanup, conditions, growth, lifecycle, limits, lost, whole_restart
+from kdl_workloads.engine import (
+    attempts,
+    avoidance,
+    claims,
+    cleanup,
+    conditions,
+    growth,
+    lifecycle,
+    limits,
+    lost,
+    whole_restart,
+)
 from kdl_workloads.engine.notes import notes
 from kdl_workloads.engine.observed import Observed
 from kdl_workloads.engine.plan import Plan
@@ -29,6 +40,7 @@ def decide(observed: Observed) -> Plan:
         return _refuse(observed)
     status = lifecycle.create(observed, job.status)
     status = attempts.settle(status, replicas, observed.workload.conventions.container, observed.now)
+    status = avoidance.remember(observed, status, replicas)
     if job.run_policy.suspend:
         return _suspend(observed, status, replicas)
     return _run(observed, lifecycle.start(observed, status), replicas)
@@ -84,7 +96,7 @@ def _go_on(observed: Observed, status: JobStatus, replicas: Replicas) -> Plan:
         extras=tuple(growth.extra_objects(observed)),
         create_services=tuple(growth.missing_services(observed)),
         create_claims=tuple(claims.missing_claims(observed, empty)),
-        create_pods=tuple(growth.missing_pods(observed, empty)),
+        create_pods=tuple(growth.missing_pods(observed, status, empty)),
         delete_services=growth.surplus_services(observed),
         requeue_at=_earliest(times),
     )

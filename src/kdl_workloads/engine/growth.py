@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from kdl_workloads.engine import claims
+from kdl_workloads.engine import avoidance, claims
 from kdl_workloads.engine.children import owner_reference
 from kdl_workloads.engine.cleanup import delete
 from kdl_workloads.engine.dag import is_ready
@@ -32,9 +32,11 @@ def missing_places(observed: Observed, status: JobStatus, replicas: Replicas) ->
             yield from ((role, index) for index in indexes if (role, index) not in held_up)
 
 
-def missing_pods(observed: Observed, empty: Iterable[Slot]) -> Iterator[Mapping[str, Any]]:
+def missing_pods(observed: Observed, status: JobStatus, empty: Iterable[Slot]) -> Iterator[Mapping[str, Any]]:
     """The pods for places that have none."""
-    return (desired_pod(observed.workload, observed.job, role, index) for role, index in empty)
+    avoided = avoidance.avoided(status, observed.now)
+    for role, index in empty:
+        yield avoidance.keep_off(desired_pod(observed.workload, observed.job, role, index), avoided)
 
 
 def extra_objects(observed: Observed) -> Iterator[Extra]:

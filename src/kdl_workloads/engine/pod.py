@@ -138,10 +138,16 @@ class Pod(PartialObject, frozen=True, gc=False, rename="camel", omit_defaults=Tr
         return self.running and not self.terminating
 
     @property
+    def ready(self) -> bool:
+        """Whether its containers say that they are ready, and all its readiness gates are open."""
+        ready = self.condition("Ready")
+        return ready is not None and ready.status == "True"
+
+    @property
     def ready_at(self) -> datetime | None:
         """Since when it is ready; None while it is not."""
         ready = self.condition("Ready")
-        return _time(ready.last_transition_time) if ready is not None and ready.status == "True" else None
+        return _time(ready.last_transition_time) if ready is not None and self.ready else None
 
     @property
     def containers(self) -> tuple[ContainerStatus, ...]:

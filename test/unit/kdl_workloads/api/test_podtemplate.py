@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kdl_workloads.api.podtemplate import template_errors, validator
+from kdl_workloads.api.podtemplate import claim_errors, template_errors, validator
 
 
 def template(container: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
@@ -85,3 +85,16 @@ def test_other_versions_of_kubernetes(version: str) -> None:
     assert [error.validator for error in validator("podtemplate-v1", version).iter_errors(pod)] == [
         "additionalProperties"
     ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}, ""),
+        ({"accessMode": "ReadWriteOnce"}, "claims[0].spec: unknown field 'accessMode'"),
+        ({"accessModes": "ReadWriteOnce"}, "claims[0].spec.accessModes: 'ReadWriteOnce' is not of type array"),
+    ],
+)
+def test_claim_templates(spec: dict[str, Any], message: str) -> None:
+    found = claim_errors({"metadata": {"name": "data"}, "spec": spec}, "claims[0]")
+    assert found == ([message] if message else [])

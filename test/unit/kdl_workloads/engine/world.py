@@ -1,5 +1,6 @@
 """Builders of jobs and pods, and a world without an API server: plans are carried out on plain values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -114,6 +115,12 @@ def make_service(name: str) -> PartialObject:
     return PartialObject("v1", "Service", ObjectMeta(name=name, namespace="ns", uid=f"uid-{name}"))
 
 
+def made_claim(claim: Mapping[str, Any], **metadata: Any) -> PartialObject:
+    """The claim as the API server has it."""
+    stored = {**claim["metadata"], "uid": f"uid-{claim['metadata']['name']}", **metadata}
+    return decoder(PartialObject)(encode({**claim, "metadata": stored}))
+
+
 @dataclass
 class World:
     """One job and its children. ``step`` decides, checks that deciding is stable, and does what the plan says."""
@@ -128,10 +135,17 @@ class World:
     notes: list[Note] = field(default_factory=list)
     job_deleted: bool = False
     writes: int = 0
+    claims: dict[str, PartialObject] = field(default_factory=dict)
 
     def observed(self) -> Observed:
         return Observed(
-            self.of, self.job, self.now, tuple(self.pods.values()), tuple(self.services.values()), self.nodes
+            self.of,
+            self.job,
+            self.now,
+            tuple(self.pods.values()),
+            tuple(self.services.values()),
+            self.nodes,
+            claims=tuple(self.claims.values()),
         )
 
     def step(self, stop: str = "") -> Plan:
@@ -162,6 +176,10 @@ class World:
             name = service["metadata"]["name"]
             assert name not in self.services
             self.services[name] = make_service(name)
+        for claim in plan.create_claims:
+            name = claim["metadata"]["name"]
+            assert name not in self.claims
+            self.claims[name] = made_claim(claim)
         for pod in plan.create_pods:
             name = pod["metadata"]["name"]
             assert name not in self.pods, f"{name} would run twice"
@@ -184,6 +202,8 @@ class World:
                 self.delete(delete.name, 0 if delete.grace_period_seconds == 0 else None)
         for delete in plan.delete_services:
             self.services.pop(delete.name, None)
+        for delete in plan.delete_claims:
+            self.claims.pop(delete.name, None)
         self.job_deleted = self.job_deleted or plan.delete_job
 
     # ---- what the rest of the cluster does
