@@ -28,19 +28,22 @@ DISRUPTION_REASONS = frozenset({"NodeLost", "NodeShutdown", "Shutdown", "Termina
 """``status.reason`` of pods that a node, or its shutdown, has ended (set by the kubelet and the node controllers)."""
 REJECTION_REASONS = frozenset({"UnexpectedAdmissionError", "NodeAffinity", "OutOfcpu", "OutOfmemory", "OutOfpods"})
 """``status.reason`` of pods that a kubelet has refused to start: their program never ran."""
+_ENDS_WITH_SUCCESS = frozenset({"Never", "OnFailure"})
+"""Pod restart policies under which a container that has succeeded is not started again."""
 _NODE_PRESSURE = ("The node was low on resource", "The node had condition")
 """How the kubelet's message begins when it evicts for the node's sake. An ``Evicted`` pod with another message has
 exceeded a limit of its own, and would do so again."""
 
 
 def outcome(pod: Pod, container: str, *, lost: bool = False) -> Outcome:
-    """``container`` is the one that trains: under pod restart policy Never its failure is the pod's, also while a
-    sidecar still runs. ``lost``: the pod is being deleted and its node is gone.
+    """``container`` is the one that trains: once the kubelet will not start it again, its end is the pod's, also while
+    a sidecar still runs, and however that ends. A pod without a container of that name ends by its phase. ``lost``: the
+    pod is being deleted and its node is gone.
 
     A pod that was deleted and then ended by the signal is DELETED and not FAILED; one that had failed before is FAILED;
     one that succeeded in its grace period has SUCCEEDED (as batch/v1 Job counts it).
     """
-    if pod.status.phase == "Succeeded":
+    if pod.status.phase == "Succeeded" or _training_succeeded(pod, container):
         return Outcome.SUCCEEDED
     if pod.status.phase == "Failed" or _training_failed(pod, container):
         if disrupted(pod):
@@ -72,6 +75,11 @@ def training_end(pod: Pod, container: str) -> tuple[str, Terminated] | None:
         return container, main
     ends = ((status.name, status.state.terminated) for status in pod.containers)
     return next(((name, end) for name, end in ends if end is not None and end.exit_code != 0), None)
+
+
+def _training_succeeded(pod: Pod, container: str) -> bool:
+    end = pod.terminated(container)
+    return end is not None and end.exit_code == 0 and pod.spec.restart_policy in _ENDS_WITH_SUCCESS
 
 
 def _training_failed(pod: Pod, container: str) -> bool:
