@@ -24,6 +24,12 @@ P = TypeVar("P", bound=PartialObject)
 
 log = structlog.get_logger(__name__)
 
+REFRESH_PATIENCE = 5.0
+"""Seconds. A server that does not answer for longer is no reason to stand still."""
+BACKLOG_SECONDS = 0.2
+"""How long what a new watch has to tell may be on its way. Nothing marks its end but a bookmark, a minute later."""
+POLL_SECONDS = 0.02
+
 
 class Cache:
     """Informers by what was declared, and by nothing else.
@@ -154,6 +160,26 @@ class Cache:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def refresh(self) -> None:
+        """Until the cache shows what was so before this call, as far as can be known: every watch is opened anew, since
+        one that is broken unnoticed shows the past, and what a new one has to tell comes at once.
+
+        For whoever takes over from another process. Waits ``REFRESH_PATIENCE`` at most, and not for a watch that has no
+        first list.
+        """
+        asked = self._clock.monotonic()
+        informers = [informer for informer in self.informers if informer.synced]
+        for informer in informers:
+            informer.reopen()
+        try:
+            async with asyncio.timeout(REFRESH_PATIENCE):
+                while not all(informer.opened_after(asked) for informer in informers):
+                    await self._clock.sleep(POLL_SECONDS)
+        except TimeoutError:
+            late = ", ".join(str(informer.spec) for informer in informers if not informer.opened_after(asked))
+            log.warning("watches could not be opened anew: what is read may be old", watches=late)
+        await self._clock.sleep(BACKLOG_SECONDS)
 
     def check_ready(self) -> None:
         """For a readiness check: raises NotSyncedError, with the reason, while a required watch has no first list, or

@@ -99,6 +99,16 @@ class Informer(Generic[P]):
         """The last failure of each watcher that fails now; empty when all is well."""
         return "; ".join(watcher.liveness.error for watcher in self._watchers.values() if watcher.liveness.error)
 
+    def reopen(self) -> None:
+        """Go on with new watches, from where the present ones are."""
+        for watcher in self._watchers.values():
+            watcher.reopen()
+
+    def opened_after(self, moment: float) -> bool:
+        """Whether every watch was opened at or after this moment of the clock; True for a kind that is not served."""
+        of_kind = (watcher for watcher in self._watchers.values() if watcher.state is not State.NOT_SERVED)
+        return all((opened := watcher.liveness.opened_at) is not None and opened >= moment for watcher in of_kind)
+
     def check_restored(self) -> None:
         """For a readiness check: raises NotSyncedError, with the reason, when a watch was lost and could not be
         restored for ``WatcherOptions.unready_after``. What is read may be as old as that."""

@@ -29,6 +29,10 @@ class Watchdog:
         self.touch()
         self._arm()
 
+    def expire(self) -> None:
+        """Raise TimeoutError now."""
+        self._scope.reschedule(self._loop.time())
+
     async def __aenter__(self) -> "Watchdog":
         self._loop = asyncio.get_running_loop()
         self._touched = self._loop.time()

@@ -91,6 +91,8 @@ class Watcher(Generic[P]):
         self._kept: dict[ObjectKey, str] = {}
         self._continue = ""
         self._open: _OpenWatch | None = None
+        self._followed: Watchdog | None = None
+        self._reopening = False
         self._streams_open = AsyncExitStack()
         self._since_yield = 0
         self.liveness = Liveness(self._relist_state, environment.clock.monotonic())
@@ -103,6 +105,13 @@ class Watcher(Generic[P]):
     def resource_version(self) -> str:
         """The version up to which the sink is told, empty before the first list."""
         return self._version
+
+    def reopen(self) -> None:
+        """End the watch that is followed, if one is, and go on where it was in a new one: a connection that is broken
+        without anybody having said so tells nothing."""
+        if self._followed is not None:
+            self._reopening = True
+            self._followed.expire()
 
     async def run(self) -> None:
         """Step for ever; ends only by cancellation."""
@@ -250,6 +259,7 @@ class Watcher(Generic[P]):
         idle = self._options.idle_limit if self._bookmarks else None
         try:
             async with Watchdog(watch.lifetime, idle) as watchdog:
+                self._followed = watchdog
                 async for event in watch.events:
                     watch.received += 1
                     watchdog.touch()
@@ -258,7 +268,12 @@ class Watcher(Generic[P]):
                         watchdog.limit_idle(self._options.idle_limit)
                     await self._yield_now_and_then()
         except TimeoutError as error:
-            raise SilentWatchError("the watch was silent for too long and was ended") from error
+            if not self._reopening:
+                raise SilentWatchError("the watch was silent for too long and was ended") from error
+            await self._close()
+            return State.WATCH
+        finally:
+            self._followed, self._reopening = None, False
         await self._close()
         if not watch.received and self._clock.monotonic() - watch.opened_at < self._options.shortest_watch:
             raise ShortWatchError("the server ended the watch at once and without an event")

@@ -291,6 +291,10 @@ class Manager:
             await self._until_stopped(self._wait_elected())
             if self._stop.is_set():
                 return
+            # What the former leader has done last must be seen before anything is done.
+            await self._until_stopped(self.cache.refresh())
+            if self._stop.is_set():
+                return
             self._leads.set(1)
             self._tell_leadership("became leader")
             self._leaders.start(self._fail)

@@ -95,7 +95,7 @@ def test_the_second_is_ready_and_works_as_soon_as_the_first_has_ended() -> None:
         await running[0]
         # What the first had begun it has finished, before anybody else could lead.
         assert (first.reconciled, second.reconciled) == (["a"], [])
-        await world.clock.sleep(0.1)
+        await world.clock.sleep(0.3)
         assert second.reconciled == ["a"]
         assert second.leads == 1
         second.manager.stop()
