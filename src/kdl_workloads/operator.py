@@ -28,6 +28,7 @@ from kdl_workloads.dialects.registry import dialect_for
 from kdl_workloads.engine.claims import claim_owner
 from kdl_workloads.engine.metrics import JobMetrics
 from kdl_workloads.engine.observed import Workload
+from kdl_workloads.engine.ownership import only_ours
 from kdl_workloads.engine.pod import Pod
 from kdl_workloads.engine.reconciler import JOB_INDEX, JobReconciler, Services, Sources, claim_index, job_index
 from kdl_workloads.engine.view import JobView, remains
@@ -151,7 +152,7 @@ def _controller(cache: Cache, workload: Workload, services: Services, options: O
     reconciler = JobReconciler(workload, sources, services)
     kind = workload.framework.kind
     services.metrics.add_kind(kind)
-    jobs.add_handler(partial(services.metrics.follow, kind))
+    jobs.add_handler(only_ours(workload.dialect, partial(services.metrics.follow, kind)))
     name = f"{kind.lower()}-{workload.dialect.name}"
     controller_options = ControllerOptions(max_concurrent_reconciles=options.max_concurrent_reconciles)
     controller = Controller(name, reconciler.reconcile, controller_options)

@@ -15,7 +15,7 @@ OUTCOME_FINALIZER = "kdl.io/outcome"
 STOP_DEADLINE = 1
 """``activeDeadlineSeconds`` by which a pod that runs is ended by its kubelet and, unlike with a delete, kept."""
 ATTEMPT = "kdl.io/attempt"
-"""Annotation of a pod: after how many restarts of the whole job it was created. Without it, after none."""
+"""Annotation of every pod that this operator has made: after how many restarts of the whole job."""
 
 
 CONFIRMATION = timedelta(seconds=10)
@@ -86,8 +86,13 @@ class Pod(PartialObject, frozen=True, gc=False, rename="camel", omit_defaults=Tr
         return OUTCOME_FINALIZER in self.metadata.finalizers
 
     @property
+    def ours(self) -> bool:
+        """Whether this operator has made it, or has worked on it."""
+        return self.held or ATTEMPT in self.metadata.annotations
+
+    @property
     def attempt(self) -> int:
-        """After how many restarts of the whole job it was created."""
+        """After how many restarts of the whole job it was created; none for a pod that somebody else has made."""
         value = self.metadata.annotations.get(ATTEMPT, "")
         return int(value) if value.isdecimal() else 0
 

@@ -20,8 +20,7 @@ def desired_pod(workload: Workload, job: Job, role: str, index: int) -> dict[str
     template = workload.framework.pod_template(job.as_seen_by(role, index), role, index)
     metadata = {key: value for key, value in (template.get("metadata") or {}).items() if key in _METADATA_KEPT}
     labels = workload.dialect.labels(job, role, index, master=master)
-    if job.status.restarts:
-        metadata["annotations"] = {**(metadata.get("annotations") or {}), ATTEMPT: str(job.status.restarts)}
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), ATTEMPT: str(job.status.restarts)}
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",

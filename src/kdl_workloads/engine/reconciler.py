@@ -23,6 +23,7 @@ from kdl_workloads.engine.lost import earliest_look, is_forced, suspects
 from kdl_workloads.engine.metrics import JobMetrics
 from kdl_workloads.engine.nodes import node_conditions, node_states
 from kdl_workloads.engine.observed import Observed, Workload
+from kdl_workloads.engine.ownership import is_ours
 from kdl_workloads.engine.pacing import Pacing
 from kdl_workloads.engine.plan import Plan
 from kdl_workloads.engine.pod import Pod
@@ -112,6 +113,8 @@ class JobReconciler:
             orphans = self._pods(request)
             await self._release_orphans(request, orphans)
             return self._look_again(orphans)
+        if not is_ours(self._workload.dialect, view):
+            return await self._leave(request, view)
         obj = self._sources.jobs.object(request) or view.as_object()
         job, problem = self._outline(obj) if view.finished else self._decode(request, obj)
         observed = await self._observe(job, problem)
@@ -133,6 +136,13 @@ class JobReconciler:
         self._remember(request, job, plan)
         return self._result(plan)
 
+    async def _leave(self, request: Request, view: JobView) -> Result | None:
+        """A job of another controller: only what an earlier job of ours of that name has left behind is seen to."""
+        self._forget(request)
+        left = [pod for pod in self._pods(request) if pod.ours and not _is_owned(pod, view.metadata.uid)]
+        await self._release_orphans(request, left)
+        return self._look_again(left)
+
     def _outline(self, obj: Mapping[str, Any]) -> tuple[Job, str]:
         """A finished job. It has no roles any more: what is left to do for it does not depend on them."""
         return self._workload.dialect.outline(obj, self._workload.framework), ""
@@ -144,7 +154,7 @@ class JobReconciler:
             job = dialect.decode(obj, framework)
         except SpecError as error:
             return dialect.outline(obj, framework), str(error)
-        if job.deleting or not dialect.manages(job):
+        if job.deleting:
             return job, ""
         check = self._checks.get(request)
         if check is None or (check.uid, check.generation) != (job.uid, job.generation):
@@ -197,7 +207,8 @@ class JobReconciler:
     async def _take_away_lost(self, pods: Sequence[Pod]) -> None:
         now = self._services.clock.now()
         nodes = await node_states(self._services.client, suspects(pods, now))
-        await self._applier.take_away(pod for pod in pods if pod.terminating and is_forced(pod, nodes, now))
+        lost = (pod for pod in pods if pod.terminating and is_forced(pod, nodes, now))
+        await self._applier.take_away(pod for pod in lost if pod.ours)
 
     def _look_again(self, pods: Sequence[Pod]) -> Result | None:
         wait = self._until(earliest_look(pods, self._services.clock.now()))

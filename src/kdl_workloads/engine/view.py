@@ -61,6 +61,13 @@ class JobView(PartialObject, frozen=True, gc=False, rename="camel", omit_default
         """It is known, and nothing of it has run yet."""
         return not (self.finished or self.running or self.has(ConditionType.RESTARTING))
 
+    @property
+    def managed_by(self) -> str:
+        """The controller that a nested run policy names; empty if it names none."""
+        policy = self.spec.run_policy
+        value = policy.get("managedBy") if isinstance(policy, dict) else getattr(policy, "managed_by", None)
+        return str(value or "")
+
     def as_object(self) -> dict[str, Any]:
         """The fields of the view where the object has them: all that an outline of a finished job needs."""
         obj: dict[str, Any] = msgspec.to_builtins(self)

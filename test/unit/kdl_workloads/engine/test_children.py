@@ -35,6 +35,7 @@ def test_a_pod_carries_what_finds_and_holds_it() -> None:
             "training.kubeflow.org/replica-index": "0",
             "training.kubeflow.org/job-role": "master",
         },
+        "annotations": {"kdl.io/attempt": "0"},
         "finalizers": ["kdl.io/outcome"],
         "ownerReferences": [OWNER],
     }
@@ -53,7 +54,7 @@ def test_metadata_of_the_template_is_kept_below_the_operators() -> None:
     job = replace(job, roles={**job.roles, WORKER: replace(job.roles[WORKER], template=template)})
     found = desired_pod(PYTORCH, job, WORKER, 1)["metadata"]
     assert found["name"] == "job-worker-1"
-    assert found["annotations"] == {"a": "b"}
+    assert found["annotations"] == {"a": "b", "kdl.io/attempt": "0"}
     assert found["finalizers"] == ["kdl.io/outcome", "x/y"]
     assert (found["labels"]["mine"], found["labels"]["training.kubeflow.org/job-name"]) == ("1", "job")
 
