@@ -1,5 +1,6 @@
 """The test steps: which programs, in which order, and with how much patience."""
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,9 @@ TEST_SECONDS = 300
 """After which one test is a failure, unless it says otherwise."""
 FUZZ = ("--seeds", "0:500", "--seconds", "120")
 """The same sequences each time, and no more of them than the time allows."""
+SIMULATED = tuple(f"sim.runtime.simulations:{name}" for name in ("Sets", "Batches", "Buckets"))
+SIMULATE = (*SIMULATED, "--seeds", "0:3400", "--workers", str(os.cpu_count() or 1))
+"""More than ten thousand runs of the runtime with faults. ``make test`` plays fewer."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,9 @@ CLIENT_GO = Suite(
 CLUSTER_TOOL = Suite("cluster-tool", ["test/e2e/test_cluster_tool.py"], selects=False)
 CONFORMANCE = Suite("conformance", [], selects=False)
 DIFFERENTIAL = Suite("differential", [], selects=False)
+SIMULATION = Suite("simulation", [], selects=False)
 
-BESIDE_IT = (ENVTEST, CLIENT_GO, CLUSTER_TOOL, CONFORMANCE, DIFFERENTIAL)
+BESIDE_IT = (ENVTEST, CLIENT_GO, CLUSTER_TOOL, CONFORMANCE, DIFFERENTIAL, SIMULATION)
 """They start what they need, and need the binaries only."""
 
 NAMES = tuple(suite.name for suite in (*ON_THE_CLUSTER, *BESIDE_IT))

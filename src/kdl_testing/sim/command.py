@@ -1,6 +1,6 @@
 """The command line: many seeds, or one of them step by step.
 
-``python -m kdl_testing.sim MODULE:NAME --seeds 0:2000 --workers 2`` and
+``python -m kdl_testing.sim MODULE:NAME... --seeds 0:2000 --workers 2`` and
 ``python -m kdl_testing.sim MODULE:NAME --seed 7 --keep 0,3``.
 """
 
@@ -33,7 +33,9 @@ def find(target: str) -> "Experiment[Any]":
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 if no run fails, 1 if some do."""
     parser = argparse.ArgumentParser(prog="python -m kdl_testing.sim", description=__doc__)
-    parser.add_argument("target", type=find, metavar="MODULE:NAME", help="a Simulation or an Experiment")
+    parser.add_argument(
+        "targets", type=find, nargs="+", metavar="MODULE:NAME", help="Simulations or Experiments, one after the other"
+    )
     parser.add_argument("--seeds", type=_seeds, default=range(200), help="FIRST:LAST, LAST not included")
     parser.add_argument("--seed", type=int, help="play this one only, and print all that happens")
     parser.add_argument("--keep", type=_numbers, help="with --seed: only these parts of it, or none")
@@ -42,14 +44,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     console = Console(soft_wrap=True, highlight=False, markup=False)
     if given.seed is None:
-        return _explore(given.target, given.seeds, given.workers, console)
+        reports = [_explore(target, given.seeds, given.workers, console) for target in given.targets]
+        failed = sum(len(report.failures) for report in reports)
+        if len(reports) > 1:
+            console.print(f"{sum(report.played for report in reports)} played, {failed} failed")
+        return min(failed, 1)
+    if len(given.targets) > 1:
+        parser.error("--seed plays one simulation: name one")
+    [target] = given.targets
     if given.shrink:
-        console.print(str(smallest(given.target, given.seed)))
+        console.print(str(smallest(target, given.seed)))
         return 1
-    return _show(given.target, given.seed, given.keep, console)
+    return _show(target, given.seed, given.keep, console)
 
 
-def _explore(experiment: "Experiment[Any]", seeds: range, workers: int, console: Console) -> int:
+def _explore(experiment: "Experiment[Any]", seeds: range, workers: int, console: Console) -> Report:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("0 failed", total=len(seeds))
@@ -64,8 +73,9 @@ def _explore(experiment: "Experiment[Any]", seeds: range, workers: int, console:
 
         report = explore(experiment, seeds, workers=workers, most_failures=10, on_progress=tell)
     milliseconds = report.cpu_per_run * 1000
-    console.print(f"{report.played} played, {len(report.failures)} failed, {milliseconds:.1f} ms of CPU for each")
-    return min(len(report.failures), 1)
+    counts = f"{report.played} played, {len(report.failures)} failed, {milliseconds:.1f} ms of CPU for each"
+    console.print(f"{experiment.name}: {counts}")
+    return report
 
 
 def _show(experiment: "Experiment[Any]", seed: int, kept: "tuple[int, ...] | None", console: Console) -> int:

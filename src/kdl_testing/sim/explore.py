@@ -67,7 +67,8 @@ def explore(
         for played, cpu, failed in results:
             report.played += played
             report.cpu_seconds += cpu
-            report.failures += [_failure(experiment, seed, found) for seed, found in failed.items()]
+            for seed, found in islice(failed.items(), most_failures - len(report.failures)):
+                report.failures.append(_failure(experiment, seed, found))
             on_progress(report)
             if len(report.failures) >= most_failures:
                 break
