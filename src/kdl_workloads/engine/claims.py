@@ -82,8 +82,8 @@ def held_up(observed: Observed, status: JobStatus, replicas: Replicas) -> dict[S
 
 
 def after_finish(claims: Sequence[PartialObject]) -> tuple[Delete, ...]:
-    """The claims that go because the job has finished. One that a pod still uses goes after it: the API server keeps
-    it until then."""
+    """The claims that go because the job has finished. Kubernetes keeps each until its pod is deleted, also a pod that
+    has ended."""
     return tuple(
         Delete(claim.metadata.name, claim.metadata.uid)
         for claim in claims
