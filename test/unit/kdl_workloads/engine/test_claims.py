@@ -152,6 +152,23 @@ def test_a_claim_that_was_retained_is_used_again() -> None:
     assert [claim["metadata"]["name"] for claim in plan.create_claims] == ["data-job-worker-1"]
 
 
+def test_a_replica_that_is_scaled_in_leaves_its_claim_for_when_it_is_back() -> None:
+    at = world()
+    at.step()
+    at.run()
+    workers = at.job.roles[WORKER]
+    at.job = replace(at.job, roles={WORKER: replace(workers, replicas=1)})
+    for _ in range(2):
+        at.step()
+        if "job-worker-1" in at.pods:
+            at.stopped("job-worker-1")
+    assert (sorted(at.pods), sorted(at.claims)) == (["job-worker-0"], NAMES)
+    at.job = replace(at.job, roles={WORKER: workers})
+    plan = at.step()
+    assert [pod["metadata"]["name"] for pod in plan.create_pods] == ["job-worker-1"]
+    assert plan.create_claims == ()
+
+
 DELETES = {"kdl.io/when-finished": "Delete"}
 
 
