@@ -17,6 +17,7 @@ from kdl_workloads.engine import (
     lost,
     whole_restart,
 )
+from kdl_workloads.engine.cause import with_cause
 from kdl_workloads.engine.notes import notes
 from kdl_workloads.engine.observed import Observed
 from kdl_workloads.engine.plan import Plan
@@ -71,9 +72,10 @@ def _end(observed: Observed, status: JobStatus, verdict: Verdict, used: int) -> 
     if verdict.type is ConditionType.SUCCEEDED:
         return lifecycle.succeed(observed, status)
     if verdict.type is ConditionType.FAILED:
-        return lifecycle.fail(observed, status, texts.failed(job, verdict.role, verdict.count))
+        text = texts.failed(job, verdict.role, verdict.count)
+        return lifecycle.fail(observed, status, with_cause(text, status.first_failure))
     if limits.past_backoff_limit(policy, used):
-        return lifecycle.fail(observed, status, texts.backoff_limit(job))
+        return lifecycle.fail(observed, status, with_cause(texts.backoff_limit(job), status.first_failure))
     if limits.past_deadline(policy, status, observed.now):
         return lifecycle.fail(observed, status, texts.deadline(job))
     if observed.block is not None and observed.block.fatal:

@@ -1,0 +1,76 @@
+"""The sentence that tells of a root cause, and where it stands."""
+
+from dataclasses import replace
+
+import pytest
+
+from kdl_workloads.dialects.base import Text
+from kdl_workloads.engine.cause import MAX_LINE, in_words, with_cause
+from kdl_workloads.job import ConditionType, Failure, RestartPolicy, RunPolicy
+from unit.kdl_workloads.engine.world import START, WORKER, World, make_job
+
+OOM = Failure(
+    pod="job-worker-1",
+    role=WORKER,
+    index=1,
+    time=START,
+    node="node-1",
+    container="pytorch",
+    exit_code=137,
+    signal=9,
+    reason="OOMKilled",
+    message="Traceback\n  line\nMemoryError: no more \n",
+)
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (OOM,
+         "pod job-worker-1 on node-1, container pytorch, exit code 137 (signal 9), OOMKilled: MemoryError: no more"),
+        (replace(OOM, signal=None, exit_code=1, reason="Error", message=""),
+         "pod job-worker-1 on node-1, container pytorch, exit code 1, Error"),
+        (Failure("a", WORKER, 0, START, reason="Evicted", message="low on memory"), "pod a, Evicted: low on memory"),
+        (Failure("a", WORKER, 0, START), "pod a"),
+        (Failure("a", WORKER, 0, START, exit_code=0), "pod a, exit code 0"),
+        (Failure("a", WORKER, 0, START, message="x" * 999), f"pod a: {'x' * MAX_LINE}"),
+    ],
+)  # fmt: skip
+def test_in_words(failure: Failure, expected: str) -> None:
+    assert in_words(failure) == f"First failure: {expected}"
+
+
+def test_without_a_failure_the_text_is_as_it_was() -> None:
+    text = Text("JobFailed", "It failed.")
+    assert with_cause(text, None) is text
+    assert with_cause(text, OOM) == Text("JobFailed", f"It failed. {in_words(OOM)}")
+
+
+@pytest.mark.parametrize(
+    ("policy", "limit", "words"),
+    [
+        (RestartPolicy.NEVER, None, "PyTorchJob job is failed because 1 Worker replica(s) failed."),
+        (RestartPolicy.ON_FAILURE, 0, "Job job has failed because it has reached the specified backoff limit"),
+    ],
+)
+def test_the_condition_and_its_event_name_the_cause(policy: RestartPolicy, limit: int | None, words: str) -> None:
+    run_policy = RunPolicy(backoff_limit=limit)
+    world = World(make_job(policy=policy, run_policy=run_policy))
+    world.step()
+    world.run()
+    world.end("job-worker-1", 1)
+    world.step()
+    failed = world.job.status.condition(ConditionType.FAILED)
+    assert failed is not None
+    cause = "First failure: pod job-worker-1 on node-1, container pytorch, exit code 1, Error"
+    assert failed.message.startswith(words)
+    assert failed.message.endswith(cause)
+    assert world.notes[-1].message == failed.message
+
+
+def test_a_deadline_is_its_own_cause() -> None:
+    world = World(make_job(run_policy=RunPolicy(active_deadline_seconds=0)))
+    world.step()
+    failed = world.job.status.condition(ConditionType.FAILED)
+    assert failed is not None
+    assert "First failure" not in failed.message
