@@ -41,6 +41,7 @@ UNSEEN = {("update", resource.group, f"{resource.plural}/finalizers") for resour
 (https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#ownerreferencespermissionenforcement)."""
 
 
+CPU = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}}
 CLAIMS = {
     "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {}}],
     "persistentVolumeClaimRetentionPolicy": {"whenFinished": "Delete"},
@@ -52,17 +53,19 @@ def job(framework: Framework, version: str, **policy: Any) -> dict[str, Any]:
     conventions = framework.conventions[version]
     template = {"spec": {"containers": [{"name": conventions.container, "image": "train:1"}]}}
     wanted = conventions.required or {WORKER}
-    if "webHost" in conventions.model.model_json_schema()["$defs"][f"{framework.kind}Spec"]["properties"]:
-        # The one option for which the operator makes objects of other kinds.
+    options = conventions.model.model_json_schema()["$defs"][f"{framework.kind}Spec"]["properties"]
+    if "webHost" in options:
         wanted = {*wanted, "WebService"}
         policy = {**policy, "webHost": "example.org"}
+    # The options for which the operator makes objects of other kinds.
+    elastic = {"elasticPolicy": {"maxReplicas": 2, "metrics": [CPU]}} if "elasticPolicy" in options else {}
     specs = {role: {"replicas": 1, "template": template, **CLAIMS} for role in wanted}
     spec = {"runPolicy": policy} if version == KUBEFLOW else policy
     return {
         "apiVersion": version,
         "kind": framework.kind,
         "metadata": {"name": f"{framework.singular}-{version.split('.')[0]}", "namespace": NAMESPACE},
-        "spec": {framework.replica_specs_field: specs, **spec},
+        "spec": {framework.replica_specs_field: specs, **spec, **elastic},
     }
 
 
@@ -81,8 +84,9 @@ async def life_of_every_kind(cluster: Cluster, operator: Operator) -> None:
     await operator.until(lambda: len(cluster.pods()) == len(KINDS))
     for resource in RESOURCES:
         for found in cluster.direct.list(resource):
-            if "webHost" in found["spec"]:
-                other = {"spec": {"webHost": "other.example.org"}}
+            changes = {"webHost": "other.example.org", "elasticPolicy": {"maxReplicas": 3}}
+            for option in changes.keys() & found["spec"].keys():
+                other = {"spec": {option: changes[option]}}
                 cluster.direct.patch(resource, NAMESPACE, found["metadata"]["name"], other)
     cluster.run_all()
     await operator.settle()
