@@ -29,6 +29,10 @@ COMMANDS: Mapping[str, str] = {
 """Name to the line in ``kdl --help``; the command is ``command`` in the module of its name in ``kdl_cli.commands``."""
 
 
+HIDDEN: Mapping[str, str] = {"rsh-agent": "rsh_agent"}
+"""Commands that the operator puts into pods, and their modules. They are not listed."""
+
+
 class LazyGroup(click.Group):
     """Imports a subcommand when it is called or asked for help, not to list it."""
 
@@ -36,9 +40,9 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in COMMANDS and cmd_name not in HIDDEN:
             return None
-        command = importlib.import_module(f"kdl_cli.commands.{cmd_name}").command
+        command = importlib.import_module(f"kdl_cli.commands.{HIDDEN.get(cmd_name, cmd_name)}").command
         assert isinstance(command, click.Command)
         return command
 
