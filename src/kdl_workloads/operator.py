@@ -67,7 +67,9 @@ def build(manager: Manager, options: OperatorOptions, served: Collection[Resourc
     everything = {of.resource(version) for of in known.values() for version in of.conventions}
     selected = _workloads(registry.enabled(options.workloads, everything, known))
     missing = [workload for workload in selected if workload.resource not in {run.resource for run in workloads}]
-    services = Services(manager.client, manager.events, manager.clock, JobMetrics(manager.metrics.registry))
+    metrics = JobMetrics(manager.metrics.registry)
+    manager.add(metrics.lead)
+    services = Services(manager.client, manager.events, manager.clock, metrics)
     add = partial(_add_controller, manager, services, options)
     if missing and options.late_kinds:
         manager.add(LateKinds(manager.client, manager.clock, missing, add), leader_election=False)
@@ -151,7 +153,6 @@ def _controller(cache: Cache, workload: Workload, services: Services, options: O
     )
     reconciler = JobReconciler(workload, sources, services)
     kind = workload.framework.kind
-    services.metrics.add_kind(kind)
     jobs.add_handler(only_ours(workload.dialect, partial(services.metrics.follow, kind)))
     name = f"{kind.lower()}-{workload.dialect.name}"
     controller_options = ControllerOptions(max_concurrent_reconciles=options.max_concurrent_reconciles)

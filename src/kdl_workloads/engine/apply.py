@@ -4,7 +4,7 @@ The order is the guarantee. The status comes first, and if it is not stored noth
 after its outcome has been kept. Then the kind's own objects, services, claims, pods, and then what is to go.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from kdl_runtime.controller.finalizers import removal_patch
 from kdl_runtime.errors import AlreadyExists, ApiError, Conflict, Invalid, KdlError, NotFound
 from kdl_runtime.resources.registry import PERSISTENT_VOLUME_CLAIMS, PODS, SERVICES
 from kdl_runtime.types import ObjectKey, Resource, parse_api_version
+from kdl_workloads.engine.metrics import ChildMetrics
 from kdl_workloads.engine.observed import Observed, Workload
 from kdl_workloads.engine.parallel import in_parallel, slow_start
 from kdl_workloads.engine.plan import NORMAL, WARNING, Delete, Note, Plan
@@ -24,8 +25,6 @@ from kdl_workloads.framework import Extra
 from kdl_workloads.job import Job, JobStatus
 
 Object = Mapping[str, Any]
-StatusListener = Callable[[Object, Observed, JobStatus], None]
-"""Called with the job as it was stored before, what was observed, and the status that is stored now."""
 
 
 class Recorder(Protocol):
@@ -48,14 +47,13 @@ class JobGoneError(KdlError):
 
 
 class Applier:
-    """Carries out plans for the jobs of one kind in one API group. It keeps nothing between plans. ``stored`` is called
-    each time that a new status has been stored."""
+    """Carries out plans for the jobs of one kind in one API group. It keeps nothing between plans."""
 
-    def __init__(self, client: Client, events: Recorder, workload: Workload, stored: StatusListener) -> None:
+    def __init__(self, client: Client, events: Recorder, workload: Workload, metrics: ChildMetrics) -> None:
         self._client = client
         self._events = events
         self._workload = workload
-        self._stored = stored
+        self._metrics = metrics
 
     async def apply(self, obj: Object, observed: Observed, plan: Plan) -> Refusal | None:
         """``obj`` is the stored object that ``observed`` was decoded from.
@@ -65,8 +63,8 @@ class Applier:
         after the requests that were under way have ended.
         """
         job = observed.job
-        if plan.status is not None and await self._store_status(obj, job, plan.status):
-            self._stored(obj, observed, plan.status)
+        if plan.status is not None:
+            await self._store_status(obj, job, plan.status)
         for note in plan.notes:
             self._tell(obj, note)
         refusal = await self._ensure(obj, job, plan.extras)
@@ -92,10 +90,10 @@ class Applier:
         """Deletes pods of a job that is gone, without the consent of their nodes."""
         await in_parallel(list(pods), self._take_away_one)
 
-    async def _store_status(self, obj: Object, job: Job, status: JobStatus) -> bool:
+    async def _store_status(self, obj: Object, job: Job, status: JobStatus) -> None:
         patch = status_patch(self._workload, obj, job, status)
         if patch is None:
-            return False
+            return
         # Counters are only right if nobody has written since they were read.
         body = {"metadata": {"resourceVersion": obj["metadata"]["resourceVersion"]}, "status": patch}
         options = WriteOptions(subresource="status")
@@ -103,7 +101,6 @@ class Applier:
             await self._client.patch(self._workload.resource, job.key, Patch(PatchType.MERGE, body), options)
         except NotFound as error:
             raise JobGoneError(error.message) from error
-        return True
 
     async def _ensure(self, obj: Object, job: Job, extras: Iterable[Extra]) -> Refusal | None:
         """Creates what is not there, and brings up to date what is, as far as it may change."""
@@ -123,6 +120,7 @@ class Applier:
             obj, "Create", resource, [str(child["metadata"]["name"]) for child, result in done if result is True]
         )
         refusals = [result for _, result in done if isinstance(result, Refusal)]
+        self._count(resource, sum(result is True for _, result in done), len(refusals))
         refusal = next((refusal for refusal in refusals if refusal.fatal), refusals[0] if refusals else None)
         if refusal is not None:
             self._tell(obj, Note(WARNING, refusal.reason, f"Error creating: {refusal.message}"))
@@ -168,6 +166,8 @@ class Applier:
     async def _delete(self, obj: Object, job: Job, resource: Resource, children: Sequence[Delete]) -> None:
         deleted = await in_parallel(children, partial(self._delete_one, resource, job))
         names = [child.name for child, was_there in zip(children, deleted, strict=True) if was_there]
+        if resource == PODS:
+            self._metrics.deleted_pods.inc(len(names))
         self._tell_of_pods(obj, "Delete", resource, names)
 
     async def _delete_one(self, resource: Resource, job: Job, child: Delete) -> bool:
@@ -202,6 +202,16 @@ class Applier:
             await self._client.patch(PODS, pod.key, removal_patch(pod.metadata, OUTCOME_FINALIZER))
         except (NotFound, Invalid):
             return
+        # Each pod is let go once, whatever becomes of the operator meanwhile.
+        if pod.status.phase == "Failed" and not pod.terminating:
+            self._metrics.failed_pods.inc()
+
+    def _count(self, resource: Resource, created: int, refused: int) -> None:
+        if resource == PODS:
+            self._metrics.created_pods.inc(created)
+        elif resource == SERVICES:
+            self._metrics.created_services.inc(created)
+            self._metrics.failed_services.inc(refused)
 
     def _tell_of_pods(self, obj: Object, verb: str, resource: Resource, names: Sequence[str]) -> None:
         """One event for all pods of a pass. Services come and go with their pods and are not worth a request."""

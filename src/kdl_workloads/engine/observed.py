@@ -9,7 +9,7 @@ from kdl_runtime.codec.meta import PartialObject
 from kdl_runtime.types import Resource
 from kdl_workloads.dialects.base import Dialect, Texts
 from kdl_workloads.engine.pod import Pod
-from kdl_workloads.framework import Conventions, Framework
+from kdl_workloads.framework import KUBEFLOW, Conventions, Framework
 from kdl_workloads.job import Job
 
 
@@ -23,6 +23,11 @@ class Workload:
     @property
     def conventions(self) -> Conventions:
         return self.framework.conventions[self.dialect.api_version]
+
+    @property
+    def framework_name(self) -> str:
+        """What Kubeflow's metrics call the kind: they have the name of its container in Kubeflow's own API group."""
+        return self.framework.conventions.get(KUBEFLOW, self.conventions).container
 
     @property
     def texts(self) -> Texts:

@@ -28,7 +28,7 @@ from kdl_workloads.engine.pacing import Pacing
 from kdl_workloads.engine.plan import Plan
 from kdl_workloads.engine.pod import Pod
 from kdl_workloads.engine.view import JobView
-from kdl_workloads.job import Job, JobStatus, ReplicaSpec
+from kdl_workloads.job import Job, ReplicaSpec
 
 JOB_INDEX = "job"
 PAUSE = 0.2
@@ -96,7 +96,8 @@ class JobReconciler:
         self._workload = workload
         self._sources = sources
         self._services = services
-        self._applier = Applier(services.client, services.events, workload, self._stored)
+        self._applier = Applier(services.client, services.events, workload, services.metrics.children)
+        self._tracker = services.metrics.tracker(workload.framework.kind, workload.framework_name)
         self._blocks = Blocks(services.clock)
         self._pacing = Pacing(services.clock)
         self._checks: dict[Request, _Check] = {}
@@ -110,6 +111,7 @@ class JobReconciler:
         view = self._sources.jobs.get(request)
         if view is None:
             self._forget(request)
+            self._tracker.forget(request)
             orphans = self._pods(request)
             await self._release_orphans(request, orphans)
             return self._look_again(orphans)
@@ -118,6 +120,7 @@ class JobReconciler:
         obj = self._sources.jobs.object(request) or view.as_object()
         job, problem = self._outline(obj) if view.finished else self._decode(request, obj)
         observed = await self._observe(job, problem)
+        self._tracker.begin(obj, observed)
         self._pacing.begin(request, len(observed.pods))
         plan = decide(observed)
         if wait := self._pacing.hold_back(request, job.status, plan):
@@ -130,6 +133,7 @@ class JobReconciler:
             return Result(requeue_after=PAUSE)
         except JobGoneError:
             return None
+        self._tracker.settle(obj, observed, plan.status or job.status)
         if refusal is not None:
             self._blocks.add(job, refusal)
             return Result(requeue_after=PAUSE)
@@ -139,6 +143,7 @@ class JobReconciler:
     async def _leave(self, request: Request, view: JobView) -> Result | None:
         """A job of another controller: only what an earlier job of ours of that name has left behind is seen to."""
         self._forget(request)
+        self._tracker.forget(request)
         left = [pod for pod in self._pods(request) if pod.ours and not _is_owned(pod, view.metadata.uid)]
         await self._release_orphans(request, left)
         return self._look_again(left)
@@ -220,9 +225,6 @@ class JobReconciler:
     def _index_value(self, key: ObjectKey) -> str:
         resource = self._workload.resource
         return _index_value(resource.group, resource.kind, key.namespace, key.name)
-
-    def _stored(self, obj: Mapping[str, Any], observed: Observed, status: JobStatus) -> None:
-        self._services.metrics.record(obj, observed.job, status, observed.pods)
 
     def _remember(self, request: Request, job: Job, plan: Plan) -> None:
         if (plan.status or job.status).finished:

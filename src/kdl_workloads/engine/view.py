@@ -58,8 +58,9 @@ class JobView(PartialObject, frozen=True, gc=False, rename="camel", omit_default
 
     @property
     def pending(self) -> bool:
-        """It is known, and nothing of it has run yet."""
-        return not (self.finished or self.running or self.has(ConditionType.RESTARTING))
+        """It is known, and waits for its first pod. One that is suspended waits for a person."""
+        started = self.running or self.has(ConditionType.RESTARTING)
+        return not (self.finished or started or self.has(ConditionType.SUSPENDED))
 
     @property
     def managed_by(self) -> str:

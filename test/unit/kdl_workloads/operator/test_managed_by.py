@@ -126,4 +126,8 @@ async def test_our_own_name_is_no_other_manager() -> None:
         cluster.direct.create(PYTORCH_JOBS, pytorch_job(managedBy="kubeflow.org/training-operator"))
         await operator.until(lambda: len(cluster.pods()) == 3)
         await operator.settle()
-        assert counts(operator) == {"kubedl_jobs_createdpytorchjob": 1, "kubedl_jobs_pendingpytorchjob": 1}
+        assert counts(operator) == {
+            "kubedl_jobs_createdpytorchjob": 1,
+            "kubedl_jobs_pendingpytorchjob": 1,
+            "training_operator_jobs_created_total": 1,
+        }

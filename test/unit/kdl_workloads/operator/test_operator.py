@@ -24,7 +24,7 @@ PODS_OF_JOB = ["job-master-0", "job-worker-0", "job-worker-1"]
 async def test_a_job_runs_and_succeeds() -> None:
     cluster = Cluster()
     async with cluster.operator() as operator:
-        cluster.direct.create(PYTORCH_JOBS, pytorch_job(cleanPodPolicy="All"))
+        job = cluster.direct.create(PYTORCH_JOBS, pytorch_job(cleanPodPolicy="All"))
         await operator.until(lambda: list(cluster.pods()) == PODS_OF_JOB)
         assert cluster.services() == PODS_OF_JOB
         assert cluster.conditions(PYTORCH_JOBS) == ["Created=True"]
@@ -48,7 +48,15 @@ async def test_a_job_runs_and_succeeds() -> None:
         assert value("kubedl_jobs_created", {"kind": "pytorchjob"}) == 1
         assert value("kubedl_jobs_successful", {"kind": "pytorchjob"}) == 1
         assert value("kubedl_jobs_running", {"kind": "pytorchjob"}) == 0
-        assert value("kubedl_jobs_first_pod_launch_delay_seconds_count", {"kind": "pytorchjob"}) == 1
+        of_job = {"kind": "PyTorchJob", "name": "job", "namespace": NAMESPACE, "uid": job["metadata"]["uid"]}
+        assert value("kubedl_jobs_first_pod_launch_delay_seconds_count", of_job) == 1
+        value_of = {name: value(f"{name}_total", {}) for name in ("created_pods", "deleted_pods", "failed_pods")}
+        assert value_of == {"created_pods": 3, "deleted_pods": 3, "failed_pods": 0}
+        assert value("succeeded_service_creation_total", {}) == 3
+        cluster.direct.delete(PYTORCH_JOBS, NAMESPACE, "job")
+        await operator.settle()
+        assert value("kubedl_jobs_deleted", {"kind": "pytorchjob"}) == 1
+        assert "uid=" not in operator.manager.metrics.render().decode(), "series of a job that is gone"
 
 
 @on_virtual_time
