@@ -34,6 +34,7 @@ from kdl_workloads.engine.reconciler import JOB_INDEX, JobReconciler, Services, 
 from kdl_workloads.engine.view import JobView, remains
 from kdl_workloads.framework import Framework
 from kdl_workloads.frameworks import registry
+from kdl_workloads.progress.reporting import EndpointOptions, Reporting
 
 P = TypeVar("P", bound=PartialObject)
 Index = Callable[[P], Iterable[str]]
@@ -47,13 +48,14 @@ class OperatorOptions:
     these; empty means all. ``max_concurrent_reconciles``: jobs of one kind that are worked on at the same time; they
     share one process, so more helps only while requests are slow. ``plugins``: kinds by name, None for the built-in
     ones and those of installed packages. ``late_kinds``: run kinds whose CRD comes after the start, too; a few requests
-    an hour while CRDs are missing."""
+    an hour while CRDs are missing. ``progress``: take reports of jobs by HTTP; None takes them by annotation only."""
 
     workloads: str = registry.AUTO
     namespaces: tuple[str, ...] = ()
     max_concurrent_reconciles: int = 8
     plugins: Mapping[str, Framework] | None = None
     late_kinds: bool = True
+    progress: EndpointOptions | None = None
 
 
 def build(manager: Manager, options: OperatorOptions, served: Collection[Resource]) -> list[Controller]:
@@ -69,8 +71,9 @@ def build(manager: Manager, options: OperatorOptions, served: Collection[Resourc
     missing = [workload for workload in selected if workload.resource not in {run.resource for run in workloads}]
     metrics = JobMetrics(manager.metrics.registry)
     manager.add(metrics.lead)
-    services = Services(manager.client, manager.events, manager.clock, metrics)
-    add = partial(_add_controller, manager, services, options)
+    reporting = Reporting(manager, options.progress)
+    services = Services(manager.client, manager.events, manager.clock, metrics, reporting.extensions)
+    add = partial(_add_controller, manager, services, options, reporting)
     if missing and options.late_kinds:
         manager.add(LateKinds(manager.client, manager.clock, missing, add), leader_election=False)
     return [add(workload) for workload in workloads]
@@ -137,13 +140,19 @@ def _workloads(pairs: Iterable[tuple[Framework, str]]) -> list[Workload]:
     return [Workload(framework, dialect_for(version)) for framework, version in pairs]
 
 
-def _add_controller(manager: Manager, services: Services, options: OperatorOptions, workload: Workload) -> Controller:
-    controller = _controller(manager.cache, workload, services, options)
+def _add_controller(
+    manager: Manager, services: Services, options: OperatorOptions, reporting: Reporting, workload: Workload
+) -> Controller:
+    controller, jobs = _controller(manager.cache, workload, services, options)
     manager.add(controller)
+    reporting.add(workload.resource, jobs)
     return controller
 
 
-def _controller(cache: Cache, workload: Workload, services: Services, options: OperatorOptions) -> Controller:
+def _controller(
+    cache: Cache, workload: Workload, services: Services, options: OperatorOptions
+) -> tuple[Controller, Informer[JobView]]:
+    """The controller, and the watch on its jobs."""
     jobs = cache.declare(WatchSpec(workload.resource, JobView, namespaces=options.namespaces, shrink=remains))
     sources = Sources(
         jobs,
@@ -159,7 +168,8 @@ def _controller(cache: Cache, workload: Workload, services: Services, options: O
     controller = Controller(name, reconciler.reconcile, controller_options)
     controller.for_(jobs, needs_reconcile)
     controller.watches(sources.claims, enqueue_mapped(partial(_claimants, workload)), delay=reconciler.delay)
-    return controller.owns(sources.pods, delay=reconciler.delay).owns(sources.services, delay=reconciler.delay)
+    controller.owns(sources.pods, delay=reconciler.delay).owns(sources.services, delay=reconciler.delay)
+    return controller, jobs
 
 
 def _claimants(workload: Workload, claim: PartialObject) -> list[Request]:

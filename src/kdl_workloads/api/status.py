@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from kdl_workloads.api.base import ApiModel, Count, Int32, Time
+from kdl_workloads.api.base import ApiModel, Count, Count64, Int32, Percentage, Time
 
 
 class StatusModel(ApiModel):
@@ -77,6 +77,20 @@ class LostNode(StatusModel):
     """When a pod of the job was last lost with it."""
 
 
+class ProgressMetric(StatusModel):
+    name: str
+    value: str
+
+
+class Progress(StatusModel):
+    percentage: Percentage | None = None
+    step: Count64 | None = None
+    total: Count64 | None = None
+    estimated_remaining_seconds: Count64 | None = None
+    metrics: list[ProgressMetric] = Field(default_factory=list)
+    last_update_time: Time | None = None
+
+
 class JobStatus(StatusModel):
     conditions: list[JobCondition] = Field(default_factory=list)
     """The latest change is the last entry."""
@@ -100,6 +114,8 @@ class JobStatus(StatusModel):
     """What went wrong first."""
     lost_nodes: list[LostNode] = Field(default_factory=list)
     """Nodes that pods were lost with, which new pods keep off for an hour where they can."""
+    progress: Progress | None = None
+    """What the job has last reported of itself."""
 
 
 class KubeDLJobStatus(JobStatus):

@@ -18,6 +18,7 @@ from kdl_workloads.engine.apply import Applier, JobGoneError, Recorder
 from kdl_workloads.engine.blocks import Blocks
 from kdl_workloads.engine.claims import claim_owner
 from kdl_workloads.engine.decide import decide
+from kdl_workloads.engine.extension import Extension
 from kdl_workloads.engine.judgement import judged_nodes
 from kdl_workloads.engine.lost import earliest_look, is_forced, suspects
 from kdl_workloads.engine.metrics import JobMetrics
@@ -77,6 +78,7 @@ class Services:
     events: Recorder
     clock: Clock
     metrics: JobMetrics
+    extensions: Sequence[Extension] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class JobReconciler:
         observed = await self._observe(job, problem)
         self._tracker.begin(obj, observed)
         self._pacing.begin(request, len(observed.pods))
-        plan = decide(observed)
+        plan = self._plan(observed)
         if wait := self._pacing.hold_back(request, job.status, plan):
             return self._result(plan, wait)
         if wait := self._pacing.make_again(request, (made["metadata"]["name"] for made in plan.create_services)):
@@ -139,6 +141,12 @@ class JobReconciler:
             return Result(requeue_after=PAUSE)
         self._remember(request, job, plan)
         return self._result(plan)
+
+    def _plan(self, observed: Observed) -> Plan:
+        plan = decide(observed)
+        for extension in self._services.extensions:
+            plan = extension.extend(observed, plan)
+        return plan
 
     async def _leave(self, request: Request, view: JobView) -> Result | None:
         """A job of another controller: only what an earlier job of ours of that name has left behind is seen to."""
