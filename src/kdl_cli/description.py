@@ -8,6 +8,7 @@ from typing import Any
 from kdl_cli import timeline
 from kdl_cli.durations import age, short_duration
 from kdl_cli.jobs import JobView, sort_replicas
+from kdl_cli.reported import long_progress, metrics, reported
 from kdl_cli.tables import columns, fields, render, state
 from kdl_cli.views import failure_text, pod_state
 from kdl_runtime.codec.times import format_time, parse_time
@@ -51,6 +52,8 @@ def _head(of: Description) -> list[str]:
             ("Duration", "" if length is None else short_duration(length)),
             ("Restarts", str(view.restarts)),
             ("Failures charged", str(status.attempts) if status.attempts else ""),
+            ("Progress", long_progress(reported(view), of.now)),
+            ("Metrics", metrics(reported(view))),
         ]
     )
 

@@ -2,13 +2,16 @@
 
 import os
 import platform
+import secrets
 import uuid
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from kdl_cli.errors import CliError
 from kdl_cli.operatorflags import ElectionFlags, OperatorFlags
 from kdl_cli.options import Connection
 from kdl_cli.session import Session, connect
+from kdl_runtime.client.client import Client
 from kdl_runtime.controller.options import ControllerOptions
 from kdl_runtime.leader.lease import ElectionOptions
 from kdl_runtime.leader.thread import ElectionThread, elector_of
@@ -21,6 +24,8 @@ from kdl_runtime.serve.address import parse_bind_address
 from kdl_runtime.serve.certificates import PairPaths
 from kdl_runtime.serve.metrics_server import MetricsSecurity
 from kdl_workloads.operator import OperatorOptions, build
+from kdl_workloads.progress.reporting import EndpointOptions
+from kdl_workloads.progress.tokens import shared_key
 
 
 async def operate(flags: OperatorFlags, election: ElectionFlags) -> None:
@@ -30,6 +35,7 @@ async def operate(flags: OperatorFlags, election: ElectionFlags) -> None:
     for flag, address in (
         ("--metrics-bind-address", flags.metrics_bind_address),
         ("--health-probe-bind-address", flags.health_probe_bind_address),
+        ("--progress-bind-address", flags.progress_bind_address),
     ):
         try:
             parse_bind_address(address)
@@ -46,6 +52,9 @@ async def operate(flags: OperatorFlags, election: ElectionFlags) -> None:
             workloads=flags.workloads,
             namespaces=flags.namespaces,
             max_concurrent_reconciles=flags.max_concurrent_reconciles,
+            progress=await progress_endpoint(
+                flags, session.client, election.leader_elect_resource_namespace or session.config.namespace
+            ),
         )
         build(manager, options, await served(session.client))
         await signals.run(manager)
@@ -73,6 +82,19 @@ def _metrics_security(flags: OperatorFlags) -> MetricsSecurity | None:
     if path:
         raise CliError("--metrics-cert-path is for metrics over TLS: add --metrics-secure")
     return None
+
+
+async def progress_endpoint(flags: OperatorFlags, client: Client, namespace: str) -> EndpointOptions | None:
+    """None if it is off; CliError where pods could not know where to report to. ``namespace`` has the key, which is
+    made if there is none."""
+    address = parse_bind_address(flags.progress_bind_address)
+    if address is None:
+        return None
+    url = urlsplit(flags.progress_url or "")
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise CliError("--progress-url: say how pods reach --progress-bind-address, as in http://HOST:PORT")
+    key = await shared_key(client, namespace, secrets.token_bytes)
+    return EndpointOptions(address, url.geturl(), key)
 
 
 def _tracer() -> Tracer:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class OperatorFlags:
-    """``namespaces`` empty: all of them. Times in seconds. ``metrics_cert_path`` None: a certificate of its own."""
+    """``namespaces`` empty: all of them. Times in seconds. ``metrics_cert_path`` None: a certificate of its own.
+    ``progress_url`` None: only where nobody listens for progress."""
 
     kubeconfig: str | None
     context: str | None
@@ -18,6 +19,8 @@ class OperatorFlags:
     metrics_cert_name: str
     metrics_cert_key: str
     health_probe_bind_address: str
+    progress_bind_address: str
+    progress_url: str | None
     graceful_shutdown_timeout: float
     warmup: bool
     reconcile_timeout: float

@@ -7,6 +7,7 @@ from typing import Any
 
 from kdl_cli.durations import age, short_duration
 from kdl_cli.jobs import JobView, is_job, job_view
+from kdl_cli.reported import reported, short_progress
 from kdl_cli.tables import Column, columns, state
 from kdl_runtime.codec.times import parse_time
 from kdl_runtime.types import Resource
@@ -37,6 +38,7 @@ def _job_row(resource: Resource, obj: Object, now: datetime) -> Sequence[object]
         resource.kind,
         state(view.state),
         view.progress(),
+        short_progress(reported(view)),
         view.restarts,
         "-" if length is None else short_duration(length),
         age(view.created, now),
@@ -99,7 +101,9 @@ def _created(obj: Object) -> datetime | None:
 
 
 JOBS = View(
-    columns("NAME", "KIND", "STATE", "REPLICAS", "RESTARTS", "DURATION", "AGE", wide=("GROUP", "FIRST FAILURE")),
+    columns(
+        "NAME", "KIND", "STATE", "REPLICAS", "PROGRESS", "RESTARTS", "DURATION", "AGE", wide=("GROUP", "FIRST FAILURE")
+    ),
     _job_row,
 )
 PODS = View(columns("NAME", "READY", "STATUS", "RESTARTS", "AGE", wide=("IP", "NODE")), _pod_row)

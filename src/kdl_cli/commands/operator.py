@@ -75,6 +75,16 @@ from kdl_cli.options import examples, gathered
     help="Where /healthz and /readyz are served; 0 turns them off.",
 )
 @click.option(
+    "--progress-bind-address",
+    default="0",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where pods report the progress of their jobs; 0 turns it off.",
+)
+@click.option(
+    "--progress-url", metavar="URL", help="How pods reach that: http://SERVICE.NAMESPACE.svc:PORT, without a path."
+)
+@click.option(
     "--graceful-shutdown-timeout",
     type=Duration(),
     default=30.0,

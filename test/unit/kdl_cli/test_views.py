@@ -28,7 +28,7 @@ def test_a_job_in_one_row(job: Make, held: Make, xgboost: Resource) -> None:
         "startTime": "2026-01-31T12:00:30Z",
     }
     obj = job(status=status)
-    assert cells(xgboost, obj) == ["digits", "XGBoostJob", "Running", "Master 1/1, Worker 0/2", "0", "30s", "60s"]
+    assert cells(xgboost, obj) == ["digits", "XGBoostJob", "Running", "Master 1/1, Worker 0/2", "-", "0", "30s", "60s"]
     assert cells(xgboost, obj, wide=True)[-2:] == ["training.kubedl.io", "-"]
 
 
