@@ -128,4 +128,4 @@ def stopping(policy: RunPolicy, status: JobStatus, replicas: Replicas) -> list[P
 
 
 def _is_cleaned(policy: CleanPodPolicy, pod: Pod) -> bool:
-    return policy is CleanPodPolicy.ALL or (policy is CleanPodPolicy.RUNNING and not pod.ended)
+    return policy is CleanPodPolicy.ALL or (policy is CleanPodPolicy.RUNNING and not (pod.ended or pod.ending))

@@ -129,6 +129,13 @@ class Pod(PartialObject, frozen=True, gc=False, rename="camel", omit_defaults=Tr
         return self.status.phase in ("Succeeded", "Failed")
 
     @property
+    def ending(self) -> bool:
+        """Its containers have ended for good; its phase says so when the kubelet has ended its sidecars (KEP-753)."""
+        states = [container.state.terminated for container in self.status.container_statuses]
+        failed_again = self.spec.restart_policy == "OnFailure" and any(state and state.exit_code for state in states)
+        return self.spec.restart_policy != "Always" and bool(states) and all(states) and not failed_again
+
+    @property
     def running(self) -> bool:
         return self.status.phase == "Running"
 

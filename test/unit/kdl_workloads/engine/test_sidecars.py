@@ -54,3 +54,42 @@ def test_a_replica_that_is_through_is_neither_active_nor_run_again() -> None:
     for _ in range(3):
         world.step()
     assert world.created.count("job-worker-0") == 1
+
+
+ENDED_WELL = {"terminated": {"exitCode": 0, "finishedAt": "2026-01-01T12:00:10Z"}}
+ENDED_BADLY = {"terminated": {"exitCode": 1, "finishedAt": "2026-01-01T12:00:10Z"}}
+RUNS: dict[str, Any] = {"running": {}}
+
+
+@pytest.mark.parametrize(
+    ("policy", "states", "ending"),
+    [
+        ("Never", [ENDED_WELL], True),
+        ("Never", [ENDED_BADLY], True),
+        ("Never", [ENDED_WELL, RUNS], False),
+        ("OnFailure", [ENDED_WELL], True),
+        ("OnFailure", [ENDED_BADLY], False),
+        ("Always", [ENDED_WELL], False),
+        ("Never", [], False),
+    ],
+)
+def test_a_pod_that_only_its_kubelet_s_sidecars_keep_is_not_cleaned_away(
+    policy: str, states: list[dict[str, Any]], ending: bool
+) -> None:
+    """Its log is worth keeping, and it ends by itself."""
+    containers = [{"name": f"c{number}", "state": state} for number, state in enumerate(states)]
+    assert make_pod(phase="Running", policy=policy, containers=containers).ending is ending
+
+
+def test_the_log_of_a_replica_that_has_just_ended_is_kept() -> None:
+    world = World(make_job(roles={MASTER: 1, WORKER: 1}, run_policy=RunPolicy(clean_pod_policy=CleanPodPolicy.RUNNING)))
+    for _ in range(2):
+        world.step()
+        world.run()
+    master = world.pods["job-master-0"]
+    ended = [{"name": "pytorch", "state": ENDED_WELL}]
+    world.pods["job-master-0"] = make_pod("job-master-0", "Running", uid=master.uid, policy="Never", containers=ended)
+    world.step()
+    assert world.job.status.has(ConditionType.SUCCEEDED)
+    world.step()
+    assert {name for name, pod in world.pods.items() if not pod.terminating} == {"job-master-0"}
