@@ -9,6 +9,7 @@ import ast
 import io
 import statistics
 import tokenize
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,8 +53,12 @@ def _says_nothing(node: ast.stmt) -> bool:
 
 
 def plugins() -> dict[str, int]:
-    """Lines of code by the name of the plugin's module, the fewest first."""
-    found = {path.stem: code_lines(path.read_text()) for path in PLUGINS.glob("*.py") if path.stem not in NO_PLUGINS}
+    """Lines of code by the name of the plugin, the fewest first: of its module, and of those whose names go on from
+    there (``mpi_files`` is a part of ``mpi``)."""
+    found: Counter[str] = Counter()
+    for path in PLUGINS.glob("*.py"):
+        if path.stem not in NO_PLUGINS:
+            found[path.stem.partition("_")[0]] += code_lines(path.read_text())
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
 

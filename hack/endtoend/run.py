@@ -20,7 +20,7 @@ from endtoend.suites import EMPTY, SOME_FAILED, Suite
 from kdl_runtime.errors import KdlError
 from kdl_testing.envtest.options import API
 
-IMAGES = ("pause", "busybox", "operator", "python", "pytorch")
+IMAGES = ("pause", "busybox", "operator", "python", "pytorch", "mpi")
 LOGS = PROJECT / "build" / "e2e"
 DIRECTORY_OF_ASSETS = "KUBEBUILDER_ASSETS"
 

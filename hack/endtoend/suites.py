@@ -42,7 +42,7 @@ JOBS = Suite(
     ["test/e2e/test_lifecycle.py", "test/e2e/test_restarts.py", "test/e2e/test_kubectl.py"],
     workers=4,
 )
-TRAINING = Suite("training", ["test/e2e/test_training.py"])
+TRAINING = Suite("training", ["test/e2e/test_training.py", "test/e2e/test_mpi.py"])
 FAULTS = Suite("faults", ["test/e2e/test_faults.py", "test/e2e/test_migration.py"])
 SCALE = Suite("scale", ["test/e2e/test_scale.py"])
 UNINSTALL = Suite("uninstall", ["test/e2e/test_uninstall.py"], selects=False)

@@ -18,6 +18,7 @@ PYTHON = ("python3",)
 NATIVE = ("libgomp1", "libstdc++6")
 """Libraries that wheels expect of every system."""
 TORCH = ("python3-torch",)
+MPI = ("openmpi-bin", "python3-mpi4py")
 DESKTOP = ("iso-codes", "libgl1-mesa-dri", "libllvm15", "libtorch-test", "libz3-4", "proj-data", "systemd", "udev")
 """Torch is linked with OpenCV, and that with all of a desktop's libraries; these are only loaded to draw."""
 
@@ -44,6 +45,8 @@ def images(checkout: Path = CHECKOUT) -> dict[str, Image]:
     native = Layer("native", rootfs.beside(NATIVE), NATIVE, below=(base,))
     torch_recipe = interpreter.debian_packages(rootfs.beside(TORCH, DESKTOP))
     torch = Layer("torch", torch_recipe, (*TORCH, "without", *DESKTOP), below=(base, native), modules=(rootfs,))
+    mpi_recipe = interpreter.debian_packages(rootfs.beside(MPI))
+    mpi = Layer("mpi", mpi_recipe, MPI, below=(base,), modules=(rootfs,))
     dependencies = _wheels("dependencies", _dependencies(checkout), base)
     frameworks = _wheels("frameworks", FRAMEWORKS, base, native, dependencies)
     code = _code(checkout, base)
@@ -54,6 +57,7 @@ def images(checkout: Path = CHECKOUT) -> dict[str, Image]:
         _image("busybox:1", "A shell and small tools", (shell,), Settings(command=("sh",), environment=PATH)),
         _image("operator:dev", "The operator", (base, dependencies, code), OPERATOR_SETTINGS),
         _image("python:1", "Python with XGBoost, JAX and kdl", training, PYTHON_SETTINGS),
+        _image("mpi:1", "Python with Open MPI", (base, shell, mpi), PYTHON_SETTINGS),
         _image("pytorch:1", "Python with PyTorch", (base, shell, native, torch), PYTHON_SETTINGS),
     ]
     return {image.name: image for image in found}

@@ -177,7 +177,9 @@ def trust(root: Path) -> None:
 
 
 def choose(root: Path) -> None:
-    """What update-alternatives does for libraries of which several packages have one."""
+    """What update-alternatives does for libraries and programs of which several packages have one."""
+    for program in (root / "usr/bin").glob("*.openmpi"):
+        (root / "usr/bin" / program.stem).symlink_to(program.name)
     for libraries in (root / "usr/lib").glob("*-linux-gnu"):
         for name, directories in ALTERNATIVES.items():
             found = next((item for item in directories if (libraries / item / name).exists()), None)

@@ -1,6 +1,7 @@
 """The remote shell itself: ``script HOST COMMAND...``, as rsh and ssh are called by mpirun.
 
-It needs sh, mktemp, mkfifo, cat, mv and rm, which every image with a shell has.
+It needs sh, mkdir, mkfifo, cat, mv and rm, which every image with a shell has. Script and agent may be different users,
+so what is exchanged is for all users of the volume, which only the containers of the pod have.
 """
 
 from kdl_rsh.layout import CALL_PREFIX, CODE, COMMAND, EXCHANGE_DIRECTORY, HOST, NO_ANSWER, STDERR, STDIN, STDOUT
@@ -20,8 +21,17 @@ if [ $# -lt 2 ]; then
     echo "usage: $0 HOST COMMAND..." >&2
     exit {NO_ANSWER}
 fi
-call=$(mktemp -d "$directory/new.XXXXXX") || exit {NO_ANSWER}
-place=$directory/{CALL_PREFIX}${{call##*/new.}}
+umask 000
+number=0
+until mkdir "$directory/new.$$.$number" 2>/dev/null; do
+    number=$((number + 1))
+    if [ $number -gt 99 ]; then
+        echo "$0: cannot write into $directory" >&2
+        exit {NO_ANSWER}
+    fi
+done
+call=$directory/new.$$.$number
+place=$directory/{CALL_PREFIX}$$.$number
 jobs=
 finish() {{
     trap - EXIT TERM INT HUP

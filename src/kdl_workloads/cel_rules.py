@@ -46,7 +46,7 @@ def role_rules(framework: Framework, api_version: str) -> Rules:
         ),
     ]
     for role in roles:
-        rules += _one_role(role, path, required=role.name in conventions.required)
+        rules += _one_role(role, path, required=role.name in conventions.required - conventions.implied)
     return rules
 
 

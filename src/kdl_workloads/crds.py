@@ -108,7 +108,7 @@ def _schema(framework: Framework, api_version: str) -> Schema:
     }
     schema[_VALIDATIONS] = [*schema.get(_VALIDATIONS, []), *name_rules(framework, conventions)]
     roles: Schema = fields["spec"]["properties"][framework.replica_specs_field]
-    roles |= {"minProperties": 1, "maxProperties": MAX_ROLES}
+    roles |= {"minProperties": roles.get("minProperties", 1), "maxProperties": MAX_ROLES}
     roles[_VALIDATIONS] = role_rules(framework, api_version)
     replica: Schema = roles["additionalProperties"]
     # An API server does not keep an empty list, and every kubectl apply would then find a difference.

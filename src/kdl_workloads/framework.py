@@ -186,7 +186,8 @@ class Conventions:
     ``port_name``, ``port``: the rendezvous port. It is added to the training container of the roles in ``port_roles``
     unless a port of that name is there already, whose number is then kept.
     ``services``: roles whose every replica gets a headless service.
-    ``required``: roles without which the job is refused.
+    ``required``: roles without which the job is refused; of these, ``implied`` may come from an older form of the spec
+    (``Framework.current_spec``), so that the CRD does not ask for them.
     ``restart_policies``: default per role. ``ttl_seconds_after_finished``: None keeps finished jobs.
     ``waits_for``: role -> {upstream role -> phase}; an upstream that the user did not give is not waited for.
     ``gate``: what roles wait for besides. ``running``, ``succeeded``: when the job has that condition.
@@ -205,6 +206,7 @@ class Conventions:
     port_roles: frozenset[str]
     services: frozenset[str]
     required: frozenset[str] = frozenset()
+    implied: frozenset[str] = frozenset()
     clean_pod_policy: CleanPodPolicy = CleanPodPolicy.NONE
     ttl_seconds_after_finished: int | None = None
     backoff_limit: int | None = None
@@ -256,6 +258,10 @@ class Framework(Protocol):
     def status_fields(self, job: Job) -> Mapping[str, Any]:
         """Fields of the object's status that are the kind's own, by their JSON names; None takes one away."""
         return {}
+
+    def current_spec(self, api_version: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The spec in today's form, for kinds whose users still have older ones. It is not changed in place."""
+        return spec
 
     def conventions_for(self, job: Job) -> Conventions:
         return self.conventions[job.api_version]

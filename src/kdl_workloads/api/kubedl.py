@@ -16,7 +16,7 @@ from kdl_workloads.api.base import (
     Time,
 )
 from kdl_workloads.api.failure import FailurePolicy
-from kdl_workloads.api.replica import ReplicaLife
+from kdl_workloads.api.replica import Overlay, ReplicaLife
 from kdl_workloads.api.status import KubeDLJobStatus
 
 
@@ -296,4 +296,39 @@ class ElasticDLJob(Job):
 
     kind: Literal["ElasticDLJob"] = "ElasticDLJob"
     spec: ElasticDLJobSpec
+    """What to run, and for how long."""
+
+
+class MPIJobSpec(JobSpec):
+    mpi_replica_specs: dict[str, ReplicaSpec] = Field(json_schema_extra={"minProperties": 0})
+    """Replica types Launcher (one replica) and Worker; empty where the older fields below say all."""
+    slots_per_worker: Count | None = None
+    """Processes of a worker; 1 if not given."""
+    main_container: str = ""
+    """Container of the workers in which processes are started; their first if not given."""
+    mpi_distribution: Literal["", "OpenMPI", "IntelMPI", "MPICH"] | None = None
+    """Which MPI the image has; OpenMPI if not given."""
+    gpus: Count | None = None
+    """Deprecated: processes of all workers; use slotsPerWorker and mpiReplicaSpecs."""
+    gpus_per_node: Count | None = None
+    """Deprecated: processes of a worker."""
+    processing_units: Count | None = None
+    """Deprecated: processes of all workers."""
+    processing_units_per_node: Count | None = None
+    """Deprecated: processes of a worker."""
+    processing_resource_type: str = ""
+    """Deprecated: resource whose limit is the number of processes of a worker."""
+    replicas: Count | None = None
+    """Deprecated: number of workers; use mpiReplicaSpecs."""
+    launcher_on_master: bool | None = None
+    """Deprecated, and never had an effect."""
+    template: Overlay | None = None
+    """Deprecated: pod of launcher and workers where mpiReplicaSpecs does not have them."""
+
+
+class MPIJob(Job):
+    """A distributed MPI program."""
+
+    kind: Literal["MPIJob"] = "MPIJob"
+    spec: MPIJobSpec
     """What to run, and for how long."""

@@ -251,3 +251,22 @@ class MXJob(Job):
     kind: Literal["MXJob"] = "MXJob"
     spec: MXJobSpec
     """What to run, and for how long."""
+
+
+class MPIJobSpec(JobSpec):
+    mpi_replica_specs: dict[str, ReplicaSpec]
+    """Replica types Launcher (one replica) and Worker."""
+    slots_per_worker: Count | None = None
+    """Processes of a worker; 1 if not given."""
+    clean_pod_policy: Literal["", "All", "Running", "None"] | None = None
+    """Deprecated: use runPolicy.cleanPodPolicy, which wins over it."""
+    main_container: str = ""
+    """Container of the workers in which processes are started; their first if not given."""
+
+
+class MPIJob(Job):
+    """A distributed MPI program whose processes are started through the API server."""
+
+    kind: Literal["MPIJob"] = "MPIJob"
+    spec: MPIJobSpec
+    """What to run, and for how long."""

@@ -94,7 +94,7 @@ class KubeDL(Dialect):
         return KubeDLTexts(conventions.wording) if conventions.wording else self.texts
 
     def decode(self, obj: Mapping[str, Any], framework: Framework) -> Job:
-        spec: Mapping[str, Any] = obj.get("spec") or {}
+        spec = framework.current_spec(KUBEDL, obj.get("spec") or {})
         conventions = framework.conventions[KUBEDL]
         roles = decode_roles(spec, framework, KUBEDL)
         for name in NESTED_RUN_POLICIES:

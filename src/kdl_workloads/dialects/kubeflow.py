@@ -93,7 +93,7 @@ class Kubeflow(Dialect):
         return KubeflowTexts(conventions.wording) if conventions.wording else self.texts
 
     def decode(self, obj: Mapping[str, Any], framework: Framework) -> Job:
-        spec: Mapping[str, Any] = obj.get("spec") or {}
+        spec = framework.current_spec(KUBEFLOW, obj.get("spec") or {})
         conventions = framework.conventions[KUBEFLOW]
         roles = decode_roles(spec, framework, KUBEFLOW)
         values = metadata.mapping(spec, "runPolicy", "spec")

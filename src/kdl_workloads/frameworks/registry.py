@@ -14,6 +14,7 @@ from kdl_workloads.framework import Framework
 from kdl_workloads.frameworks.elasticdl import ElasticDL
 from kdl_workloads.frameworks.jax import JAX
 from kdl_workloads.frameworks.mars import Mars
+from kdl_workloads.frameworks.mpi import MPI
 from kdl_workloads.frameworks.mxnet import MXNet
 from kdl_workloads.frameworks.paddle import Paddle
 from kdl_workloads.frameworks.pytorch import PyTorch
@@ -24,6 +25,8 @@ from kdl_workloads.frameworks.xgboost import XGBoost
 ENTRY_POINTS = "kdl.workloads"
 CLUSTER_DOMAIN = "CUSTOM_CLUSTER_DOMAIN"
 """Variable of the operator's own environment with which the host names in TF_CONFIG end, as in KubeDL and Kubeflow."""
+AGENT_IMAGE = "KDL_AGENT_IMAGE"
+"""Variable with the image of the sidecar that starts the processes of MPIJobs."""
 BUILT_IN: tuple[Framework, ...] = (
     PyTorch(),
     TensorFlow(os.environ.get(CLUSTER_DOMAIN, "")),
@@ -34,6 +37,7 @@ BUILT_IN: tuple[Framework, ...] = (
     XDL(),
     Mars(),
     ElasticDL(),
+    MPI(os.environ.get(AGENT_IMAGE, "")),
 )
 
 AUTO = "auto"

@@ -49,6 +49,7 @@ def test_names() -> None:
         "busybox": "docker.io/kdl/busybox:1",
         "operator": "docker.io/kdl/operator:dev",
         "python": "docker.io/kdl/python:1",
+        "mpi": "docker.io/kdl/mpi:1",
         "pytorch": "docker.io/kdl/pytorch:1",
     }
     assert set(DEFAULT) < images(CHECKOUT).keys()

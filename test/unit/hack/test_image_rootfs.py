@@ -81,3 +81,11 @@ def test_the_best_blas_is_chosen(tmp_path: Path, there: list[str], chosen: str |
 def test_packages_of_maintainer_scripts_are_left_out() -> None:
     files = [Path("perl-base_5.36_amd64.deb"), Path("python3.11_3.11.2_amd64.deb"), Path("debconf_1.5_all.deb")]
     assert [rootfs.package_of(path) for path in rootfs.used(files)] == ["python3.11"]
+
+
+def test_programs_get_the_name_without_their_package(tmp_path: Path) -> None:
+    for name in ("mpirun.openmpi", "orted"):
+        write(tmp_path, f"usr/bin/{name}")
+    rootfs.choose(tmp_path)
+    assert (tmp_path / "usr/bin/mpirun").readlink() == Path("mpirun.openmpi")
+    assert sorted(path.name for path in (tmp_path / "usr/bin").iterdir()) == ["mpirun", "mpirun.openmpi", "orted"]
