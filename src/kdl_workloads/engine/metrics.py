@@ -109,25 +109,15 @@ class JobTracker:
         self._metrics = metrics
         self._known: dict[ObjectKey, tuple[str, Stage]] = {}
 
-    def begin(self, obj: Mapping[str, Any], observed: Observed) -> None:
+    def begin(self, observed: Observed) -> None:
         """A pass over the job begins."""
         job = observed.job
         known = self._known.get(job.key)
         if known is None or known[0] != job.uid:
             self._known[job.key] = (job.uid, counted(observed))
-        else:
-            self._advance(obj, observed, job.status)
 
     def settle(self, obj: Mapping[str, Any], observed: Observed, status: JobStatus) -> None:
         """``status`` is stored for the job, and what goes with it has been done. ``obj`` is the job as it was read."""
-        if self._advance(obj, observed, status).finished:
-            self.forget(observed.job.key)
-
-    def forget(self, key: ObjectKey) -> None:
-        """The job has finished, or is gone, or is none of ours."""
-        self._known.pop(key, None)
-
-    def _advance(self, obj: Mapping[str, Any], observed: Observed, status: JobStatus) -> Stage:
         job = observed.job
         _, before = self._known[job.key]
         after = follows(before, stage(job, status))
@@ -135,7 +125,12 @@ class JobTracker:
             self._count(before, after, job.namespace)
             self._observe(obj, observed, status, (before, after))
             self._known[job.key] = (job.uid, after)
-        return after
+        if after.finished:
+            self.forget(job.key)
+
+    def forget(self, key: ObjectKey) -> None:
+        """The job has finished, or is gone, or is none of ours."""
+        self._known.pop(key, None)
 
     def _count(self, before: Stage, after: Stage, namespace: str) -> None:
         for transition in transitions(before, after):

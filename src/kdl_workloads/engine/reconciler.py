@@ -122,7 +122,7 @@ class JobReconciler:
         obj = self._sources.jobs.object(request) or view.as_object()
         job, problem = self._outline(obj) if view.finished else self._decode(request, obj)
         observed = await self._observe(job, problem)
-        self._tracker.begin(obj, observed)
+        self._tracker.begin(observed)
         self._pacing.begin(request, len(observed.pods))
         plan = self._plan(observed)
         if wait := self._pacing.hold_back(request, job.status, plan):

@@ -5,13 +5,11 @@ made, the pods of an ended one let go. An operator that dies in between leaves s
 sees that the change is not counted yet (``half_done``), so it is counted by whoever carries it out to the end.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from kdl_workloads.engine.observed import Observed
-from kdl_workloads.engine.pod import Pod
 from kdl_workloads.job import ConditionType, Job, JobStatus
 
 
@@ -55,7 +53,7 @@ def stage(job: Job, status: JobStatus) -> Stage:
     """The stage of the job if ``status`` is stored."""
     holding = [condition for condition in status.conditions if condition.status]
     restarting = next((condition for condition in holding if condition.type is ConditionType.RESTARTING), None)
-    starts = (status.condition(ConditionType.RUNNING), restarting)
+    starts = (status.condition(ConditionType.RUNNING), status.condition(ConditionType.RESTARTING))
     return Stage(
         holding=frozenset(condition.type for condition in holding),
         state=(holding[-1].type.value, holding[-1].reason) if holding else ("", ""),
@@ -67,13 +65,11 @@ def stage(job: Job, status: JobStatus) -> Stage:
 
 def follows(before: Stage, after: Stage) -> Stage:
     """``after``, knowing what was before it."""
-    return replace(after, launched=before.launched or after.launched, complete=before.complete or after.complete)
+    return replace(after, complete=before.complete or after.complete)
 
 
 def transitions(before: Stage, after: Stage) -> list[Transition]:
-    """What has happened between two stages of a job. Nothing happens to a finished one."""
-    if before.finished:
-        return []
+    """What has happened between two stages of a job."""
     entered = after.holding - before.holding
     return [transition for type_, transition in _ENTERED.items() if type_ in entered]
 
@@ -91,7 +87,8 @@ def half_done(observed: Observed) -> ConditionType | None:
     status = observed.job.status
     for end in _ENDS:
         if status.has(end):
-            return end if _is_held_back(observed.pods, status.completion_time) else None
+            # A job that has ended lets go of all its pods, also of those that are yet to be cleaned up.
+            return end if any(pod.held for pod in observed.pods) else None
     if status.has(ConditionType.RESTARTING):
         waits = any(pod.held and pod.uid in status.uncounted for pod in observed.pods)
         return ConditionType.RESTARTING if waits else None
@@ -99,19 +96,6 @@ def half_done(observed: Observed) -> ConditionType | None:
     if only_created and not (observed.pods or observed.services or observed.job.run_policy.suspend):
         return ConditionType.CREATED
     return None
-
-
-def _is_held_back(pods: Sequence[Pod], completion: datetime | None) -> bool:
-    """Whether a pod that had ended before the job did is not let go. Those that the clean-up ends come later."""
-    return any(pod.held and pod.ended and _had_ended(pod, completion) for pod in pods)
-
-
-def _had_ended(pod: Pod, completion: datetime | None) -> bool:
-    ends = [container.state.terminated for container in pod.containers if container.state.terminated is not None]
-    times = [end.ended_at for end in ends if end.ended_at is not None]
-    if not times or completion is None:
-        return not pod.terminating
-    return max(times) <= completion
 
 
 def _is_complete(job: Job, status: JobStatus) -> bool:

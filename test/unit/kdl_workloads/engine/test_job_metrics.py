@@ -14,7 +14,7 @@ from kdl_workloads.engine.metrics import JobMetrics
 from kdl_workloads.engine.pod import Pod
 from kdl_workloads.engine.transitions import Transition
 from kdl_workloads.engine.view import JobView
-from kdl_workloads.job import RestartPolicy
+from kdl_workloads.job import CleanPodPolicy, ConditionType, RestartPolicy, RunPolicy
 from unit.kdl_workloads.engine.world import World, after, make_job
 
 OBJECT = {"metadata": {"creationTimestamp": "2026-01-01T12:00:00Z"}}
@@ -42,7 +42,7 @@ class Watched:
     def step(self, stop: str = "") -> None:
         """A pass. With ``stop`` the operator dies before or after it has stored the status."""
         observed = self.world.observed()
-        self.tracker.begin(OBJECT, observed)
+        self.tracker.begin(observed)
         plan = self.world.step(stop)
         if stop:
             self.restart()
@@ -51,7 +51,7 @@ class Watched:
 
     def lose_answer(self) -> None:
         """A pass that does not know whether its status was stored, and goes no further."""
-        self.tracker.begin(OBJECT, self.world.observed())
+        self.tracker.begin(self.world.observed())
         self.world.step("after")
 
     def counts(self) -> dict[str, float]:
@@ -111,6 +111,20 @@ def test_one_count_has_the_names_of_kubedl_and_of_kubeflow() -> None:
         assert of.value(f"kubedl_jobs_{transition}", KIND) == 1
         assert of.value(f"training_operator_jobs_{transition}_total", OF_NAMESPACE) == 1
     assert of.registry.get_sample_value("training_operator_jobs_failed_total", OF_NAMESPACE) is None
+
+
+def test_an_operator_that_comes_during_the_clean_up_counts_nothing_again() -> None:
+    of = watched()
+    of.world.set_policy(RunPolicy(clean_pod_policy=CleanPodPolicy.ALL))
+    of.step()
+    of.world.run()
+    of.step()
+    of.world.end("job-master-0")
+    of.step()
+    assert of.world.pods["job-worker-0"].terminating
+    of.restart()
+    of.step()
+    assert of.counts() == {"created": 1, "restarted": 0, "successful": 1, "failed": 0, "deleted": 0}
 
 
 def test_a_failed_job_is_counted_and_not_as_restarted() -> None:
@@ -175,6 +189,32 @@ def test_a_restart_lasts_until_the_job_runs_again() -> None:
     assert of.value("kdl_jobs_restart_seconds_count", KIND) == 1
     assert of.value("kdl_jobs_restart_seconds_sum", KIND) == 45
     assert of.value("kdl_jobs_queue_seconds_count", KIND) == 0, "it had run before this operator came"
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_a_job_that_is_resumed_was_launched_before(another: bool) -> None:
+    """Also by another operator, and also if it was suspended while it restarted."""
+    of = watched()
+    of.step()
+    of.world.run()
+    of.step()
+    of.world.end("job-master-0", 1)
+    of.step()
+    of.world.set_policy(RunPolicy(suspend=True))
+    of.step()
+    for name in list(of.world.pods):
+        of.world.stopped(name)
+    of.step()
+    assert of.value("kdl_jobs_queue_seconds_count", KIND) == 1
+    if another:
+        of.restart()
+    of.world.set_policy(RunPolicy())
+    of.step()
+    of.world.run()
+    of.step()
+    assert of.world.job.status.has(ConditionType.RUNNING)
+    assert of.value("kdl_jobs_queue_seconds_count", KIND) == (0 if another else 1)
+    assert of.value("kdl_jobs_first_pod_launch_delay_seconds_count", KIND) == (0 if another else 1)
 
 
 def test_the_status_of_a_job_is_observed_when_it_changes() -> None:
