@@ -130,6 +130,8 @@ class Run:
         missing = [path for path in suite.paths if not (PROJECT / path).exists()]
         if missing:
             self.journal.skip(suite.name, f"there is no {', '.join(missing)}")
+        elif suite is suites.DECISIONS:
+            self._program(suite, [PYTHON, "-m", "decisions", *suites.DECIDE])
         elif suite is suites.SIMULATION:
             self._program(suite, [PYTHON, "-m", "kdl_testing.sim", *suites.SIMULATE])
         elif not self._assets:

@@ -13,6 +13,8 @@ FUZZ = ("--seeds", "0:500", "--seconds", "120")
 SIMULATED = tuple(f"sim.runtime.simulations:{name}" for name in ("Sets", "Batches", "Buckets"))
 SIMULATE = (*SIMULATED, "--seeds", "0:3400", "--workers", str(os.cpu_count() or 1))
 """More than ten thousand runs of the runtime with faults. ``make test`` plays fewer."""
+DECIDE = ("--count", "100000", "--workers", str(os.cpu_count() or 1))
+"""Random states of jobs of every kind. ``make test`` takes fewer."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,9 @@ CLUSTER_TOOL = Suite("cluster-tool", ["test/e2e/test_cluster_tool.py"], selects=
 CONFORMANCE = Suite("conformance", [], selects=False)
 DIFFERENTIAL = Suite("differential", [], selects=False)
 SIMULATION = Suite("simulation", [], selects=False)
+DECISIONS = Suite("decisions", [], selects=False)
 
-BESIDE_IT = (ENVTEST, CLIENT_GO, CLUSTER_TOOL, CONFORMANCE, DIFFERENTIAL, SIMULATION)
+BESIDE_IT = (ENVTEST, CLIENT_GO, CLUSTER_TOOL, CONFORMANCE, DIFFERENTIAL, SIMULATION, DECISIONS)
 """They start what they need, and need the binaries only."""
 
 NAMES = tuple(suite.name for suite in (*ON_THE_CLUSTER, *BESIDE_IT))

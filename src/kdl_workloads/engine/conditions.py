@@ -17,7 +17,7 @@ _REPLACED_BY = {
     ConditionType.RUNNING: frozenset({ConditionType.RESTARTING}),
     ConditionType.RESTARTING: frozenset({ConditionType.RUNNING}),
 }
-_ENDED_BY_TERMINAL = frozenset({ConditionType.RUNNING, ConditionType.RESTARTING})
+_ENDED_BY_TERMINAL = frozenset({ConditionType.RUNNING, ConditionType.RESTARTING, ConditionType.SUSPENDED})
 
 
 def set_condition(
@@ -26,8 +26,9 @@ def set_condition(
     """The list with the condition set.
 
     No change: once the job has succeeded or failed; or where status and reason are the same already, whatever the
-    message. Running and Restarting replace each other. With Succeeded or Failed, Running and Restarting become False
-    where they stand, and keep reason, message and times. ``lastTransitionTime`` is kept unless the status changes.
+    message. Running and Restarting replace each other. With Succeeded or Failed, Running, Restarting and Suspended
+    become False where they stand, and keep reason, message and times. ``lastTransitionTime`` is kept unless the status
+    changes.
     """
     if any(condition.status and condition.type in TERMINAL for condition in conditions):
         return conditions

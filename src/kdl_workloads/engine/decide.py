@@ -58,9 +58,8 @@ def _run(observed: Observed, status: JobStatus, replicas: Replicas) -> Plan:
         return _with_status(observed, plan, ended, replicas)
     cause = whole_restart.cause(replicas)
     if cause is not None:
-        status = whole_restart.restart(observed, status, cause)
+        status, verdict = whole_restart.restart(observed, status, cause), Verdict()
         replicas = assign(observed, status.restarts)
-        return _with_status(observed, _go_on(observed, status, replicas), status, replicas)
     held_up = claims.held_up(observed, status, replicas)
     status = lifecycle.explain(observed, lifecycle.advance(observed, status, verdict), held_up.values())
     return _with_status(observed, _go_on(observed, status, replicas), status, replicas)
