@@ -11,8 +11,8 @@ from prometheus_client.utils import floatToGoString
 
 from kdl_runtime.observe.instruments import Histogram
 
-MAX_JOBS = 100
-"""Jobs that a metric has series of: a histogram of 12 buckets then has 1,500 lines."""
+MAX_JOBS = 50
+"""Jobs that a metric has series of: a histogram of 12 buckets then has 750 lines."""
 
 
 class JobLabels(NamedTuple):
