@@ -41,8 +41,7 @@ def test_pods_of_another_operator_run_on(
 ) -> None:
     running = namespace.submit(job(kind, "kept", ROLES))
     for role, index in (("Master", 0), ("Worker", 0), ("Worker", 1)):
-        pod = pod_of(kind, running.object(), role, index)
-        namespace.api(lambda client, pod=pod: client.create(PODS, pod))
+        create(namespace, pod_of(kind, running.object(), role, index))
     for name in NAMES:
         namespace.until_pod(name, "Running")
     snapshot = tmp_path / "before.json"
@@ -56,6 +55,10 @@ def test_pods_of_another_operator_run_on(
         namespace.end(name)
     running.until("Succeeded")
     assert sorted(pod["metadata"]["name"] for pod in namespace.history.all()) == sorted(NAMES)
+
+
+def create(namespace: Namespace, pod: dict[str, Any]) -> None:
+    namespace.api(lambda client: client.create(PODS, pod))
 
 
 def kdl(cluster: Cluster, *arguments: str) -> int:

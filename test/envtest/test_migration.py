@@ -89,11 +89,12 @@ async def test_the_other_operator_makes_room(
     await client.create(DEPLOYMENTS, deployment("bystander", "bystander:1"))
     await client.create(WEBHOOKS, webhook())
 
-    async def runs() -> bool:
+    async def running() -> str:
         pod = await client.get(PODS, ObjectKey(SPACE, "digits-master-0"))
-        return bool(pod["status"].get("phase") == "Running")
+        assert pod["status"].get("phase") == "Running"
+        return str(pod["metadata"]["uid"])
 
-    await eventually(runs, within=60)
+    await eventually(running, within=60)
     await migrate._cluster(here, [], None)
     told = click.unstyle(capsys.readouterr().out)
     assert "training-operator   2          kubeflow/training-operator:v1.9.4" in told
