@@ -3,14 +3,18 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 from kdl_runtime.errors import ApiError, TransportError
 
 T = TypeVar("T")
 
 
-async def eventually(check: Callable[[], T | Awaitable[T]], *, within: float = 10.0, every: float = 0.05) -> T:
+@overload
+async def eventually(check: Callable[[], Awaitable[T]], *, within: float = 10.0, every: float = 0.05) -> T: ...
+@overload
+async def eventually(check: Callable[[], T], *, within: float = 10.0, every: float = 0.05) -> T: ...
+async def eventually(check: Callable[[], Any], *, within: float = 10.0, every: float = 0.05) -> T:
     """Calls ``check``, which may be a coroutine function, until it neither raises nor returns False or None, and
     returns what it has returned then.
 
