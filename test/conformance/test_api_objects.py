@@ -257,6 +257,20 @@ async def test_secrets_take_plain_text(api: Api) -> None:
     assert "stringData" not in made
 
 
+async def test_a_finalizer_that_is_no_name(api: Api) -> None:
+    obj = {"metadata": {"name": "a", "finalizers": ["a b", "plain"]}}
+    answer = await api.refused(422, "Invalid", "POST", api.path("configmaps"), obj)
+    found = [("metadata.finalizers", "FieldValueInvalid")]
+    unqualified = [(f"metadata.finalizers[{index}]", "FieldValueInvalid") for index in (0, 1)]
+    assert answer.causes == [*found, *unqualified]
+
+
+async def test_the_prefix_of_a_name_can_be_changed(api: Api) -> None:
+    await api.create("configmaps", config_map("a"))
+    found = await api.ok("PATCH", api.path("configmaps", "a"), {"metadata": {"generateName": "b-"}}, content_type=MERGE)
+    assert found["metadata"]["generateName"] == "b-"
+
+
 async def test_immutable_config_stays(api: Api) -> None:
     await api.create("configmaps", config_map("a", x="1") | {"immutable": True})
     path = api.path("configmaps", "a")

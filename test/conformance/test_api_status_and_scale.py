@@ -3,7 +3,9 @@
 import pytest
 
 from conformance.api import MERGE, Api, Object, pending_pod
+from conformance.applying import APPLY
 from conformance.widgets import Widgets
+from kdl_runtime.codec.json import encode
 
 BUDGETS = "policy/v1"
 
@@ -30,6 +32,25 @@ async def test_a_status_update_changes_the_status_alone(widgets: Widgets) -> Non
     assert found["metadata"]["resourceVersion"] != made["metadata"]["resourceVersion"]
     assert await widgets.api.ok("GET", widgets.path("a/status")) == found
     assert await widgets.api.ok("GET", widgets.path("a")) == found
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"uid": "11111111-2222-3333-4444-555555555555"},
+        {"deletionTimestamp": "2020-01-01T00:00:00Z"},
+        {"deletionGracePeriodSeconds": 5},
+        {"labels": {"bad label": "x"}},
+    ],
+)
+@pytest.mark.parametrize("media", [MERGE, APPLY])
+async def test_metadata_is_no_part_of_a_status(widgets: Widgets, odd: Object, media: str) -> None:
+    made = await widgets.create("a")
+    patch = widgets.new("a") | {"metadata": {"name": "a", **odd}, "status": {"phase": "Done"}}
+    body, path = encode(patch).decode(), widgets.path("a/status")
+    found = await widgets.api.ok("PATCH", path, body, content_type=media, fieldManager="m")
+    kept = {name: found["metadata"].get(name) for name in odd}
+    assert (kept, found["status"]) == ({name: made["metadata"].get(name) for name in odd}, {"phase": "Done"})
 
 
 async def test_a_status_patch(widgets: Widgets) -> None:

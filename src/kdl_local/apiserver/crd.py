@@ -1,7 +1,7 @@
 """From a CustomResourceDefinition to the types that it makes the server serve, and back to its status."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -162,7 +162,7 @@ def _resource_type(spec: Mapping[str, Any], version: Mapping[str, Any], storage:
         printer=printer(version.get("additionalPrinterColumns") or ()),
         schema=StructuralSchema(schema, rules_of(schema)),
         storage=storage,
-        conversion=_conversion(spec, resource, storage),
+        conversion=_conversion(spec, resource, storage, schema),
         list_kind=names["listKind"],
         has_generation=True,
         unconditional_update=False,
@@ -172,21 +172,30 @@ def _resource_type(spec: Mapping[str, Any], version: Mapping[str, Any], storage:
     )
 
 
-def _conversion(spec: Mapping[str, Any], resource: Resource, storage: Resource) -> Conversion | None:
-    """The strategy None; what the schema of the stored version does not know is not stored."""
+def _conversion(
+    spec: Mapping[str, Any], resource: Resource, storage: Resource, schema: Mapping[str, Any]
+) -> Conversion | None:
+    """The strategy None; what the schema of the stored version does not know is not stored, and what ``schema``,
+    that of this version, does not know is not shown.
+    """
     conversion = api_version_conversion(resource, storage)
     if conversion is None:
         return None
-    convert = conversion.to_storage
     stored = next(version for version in spec["versions"] if version.get("storage"))
-    schema = StructuralSchema(stored["schema"]["openAPIV3Schema"])
+    return Conversion(
+        _pruned(conversion.to_storage, stored["schema"]["openAPIV3Schema"]), _pruned(conversion.from_storage, schema)
+    )
 
-    def to_storage(obj: Object) -> Object:
-        converted: Object = copy_json(convert(obj))
-        schema.prune(converted)
-        return converted
 
-    return replace(conversion, to_storage=to_storage)
+def _pruned(convert: Callable[[Object], Object], schema: Mapping[str, Any]) -> Callable[[Object], Object]:
+    known = StructuralSchema(schema)
+
+    def converted(obj: Object) -> Object:
+        result: Object = copy_json(convert(obj))
+        known.prune(result)
+        return result
+
+    return converted
 
 
 def _deprecation(version: Mapping[str, Any], resource: Resource) -> str:

@@ -29,6 +29,8 @@ _FIELDS = frozenset(
         "managedFields",
     }
 )
+# Kinds of which an update checks only what has come to it; for others it checks the whole object again.
+_PREFIX_KEPT = frozenset({"services", "podtemplates", "leases.coordination.k8s.io"})
 _OWNER_FIELDS = ("apiVersion", "kind", "name", "uid")
 _EMPTY_IS_ABSENT = ("labels", "annotations", "finalizers", "ownerReferences")
 
@@ -91,11 +93,12 @@ def _is_string_map(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
 
 
-def validate(type_: ResourceType, obj: Object) -> list[FieldError]:
+def validate(type_: ResourceType, obj: Object, *, created: bool) -> list[FieldError]:
     """What is wrong with the metadata of an object that is to be created or updated."""
     meta = obj["metadata"]
+    lenient = type_.custom or type_.resource.group_resource in _PREFIX_KEPT
     return [
-        *_name_errors(type_, meta),
+        *_name_errors(type_, meta, meta.get("generateName", "") if created or not lenient else ""),
         *_label_errors(meta.get("labels") or {}),
         *_annotation_errors(meta.get("annotations") or {}),
         *_finalizer_errors(
@@ -144,10 +147,10 @@ def validate_update(obj: Object, old: Object) -> list[FieldError]:
     ]
 
 
-def _name_errors(type_: ResourceType, meta: Mapping[str, Any]) -> list[FieldError]:
+def _name_errors(type_: ResourceType, meta: Mapping[str, Any], prefix: str) -> list[FieldError]:
     check = type_.name_errors or dns_subdomain
     errors = []
-    prefix, name = meta.get("generateName", ""), meta.get("name", "")
+    name = meta.get("name", "")
     if prefix:
         errors += [FieldError.invalid("metadata.generateName", prefix, text) for text in check(prefix, True)]
     if not name:
@@ -178,11 +181,10 @@ def _finalizer_errors(finalizers: Sequence[str], *, qualified: bool) -> list[Fie
     """``qualified``: of this type, any qualified name will do, with or without a prefix."""
     errors = []
     for index, item in enumerate(finalizers):
-        path = f"metadata.finalizers[{index}]"
-        errors += [FieldError.invalid(path, item, text) for text in qualified_name(item)]
+        errors += [FieldError.invalid("metadata.finalizers", item, text) for text in qualified_name(item)]
         if not qualified and "/" not in item and item not in _STANDARD_FINALIZERS:
             text = "name is neither a standard finalizer name nor is it fully qualified"
-            errors.append(FieldError.invalid(path, item, text))
+            errors.append(FieldError.invalid(f"metadata.finalizers[{index}]", item, text))
     if ORPHAN in finalizers and FOREGROUND in finalizers:
         text = f"finalizer {ORPHAN} and {FOREGROUND} cannot be both set"
         errors.append(FieldError.invalid("metadata.finalizers", list(finalizers), text))

@@ -154,7 +154,7 @@ class Registry:
         self._check_versions(type_, new, old, options)
         strategy.pass_over(type_, new, options.subresource)
         fixed = metadata.fixed_errors(new, old)
-        stated = new.get("spec")
+        stated = Stated(given, new.get("spec"), new["metadata"].get("deletionTimestamp"))
         new = strategy.prepare_for_update(type_, new, old, options.subresource)
         new = self._complete(type_, new, old, options)
         strategy.count_generation(type_, new, old, options.subresource)
@@ -163,7 +163,7 @@ class Registry:
             self._validate(type_, new, old, fixed)
             self._warn(type_, new, old["metadata"].get("finalizers") or (), options)
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
-        self._set_owners(type_, new, old, Stated(given, stated), options)
+        self._set_owners(type_, new, old, stated, options)
         gone = deletion.is_complete(type_, new)
         if strategy.unchanged(new, old) and not gone:
             return stored
@@ -190,7 +190,6 @@ class Registry:
         obj, owners = self.ownership.applied(type_, live, config, options.author)
         options = replace(options, owners=owners, unconditional=True)
         if live is not None:
-            check_uid(type_, obj, live)
             return self.update(type_, key, lambda _: obj, options)
         check_type(type_, obj)
         if not obj["metadata"].get("name"):
@@ -317,7 +316,7 @@ class Registry:
         if kind != type_.resource.kind:
             error = FieldError.invalid("kind", kind, f"must be {type_.resource.kind}")
             raise invalid_object(type_.gvk._replace(kind=kind), name, [error])
-        errors = [*found, *metadata.validate(type_, new)]
+        errors = [*found, *metadata.validate(type_, new, created=old is None)]
         if type_.storage_resource == CORE_EVENTS and old is None and type_.schema:
             # Of events, metadata is looked at last, and only if all else is well.
             errors = type_.schema.validate(new, None) or errors
@@ -379,14 +378,6 @@ def check_key(type_: ResourceType, key: ObjectKey, obj: Object) -> None:
     if meta.setdefault("name", key.name) != key.name:
         raise BadRequest(f"the name of the object ({meta['name']}) does not match the name on the URL ({key.name})")
     check_namespace(type_, key.namespace, obj)
-
-
-def check_uid(type_: ResourceType, obj: Object, old: Object) -> None:
-    """Invalid if a patched object is not the same any more; in a patch, unlike in a PUT, the UID is no precondition."""
-    uid, asked = old["metadata"]["uid"], (obj.get("metadata") or {}).get("uid")
-    if asked and asked != uid:
-        error = FieldError.invalid("metadata.uid", asked, "field is immutable")
-        raise invalid_object(type_.gvk, old["metadata"]["name"], [error])
 
 
 def check_namespace(type_: ResourceType, namespace: str, obj: Object) -> None:

@@ -90,8 +90,14 @@ def prepare_for_update(type_: ResourceType, new: Object, old: Object, subresourc
 
 
 def pass_over(type_: ResourceType, new: Object, subresource: str) -> None:
-    """Takes out, in place, what an update may say without being refused: kubelets send back what they have seen."""
-    if subresource == "status" and type_.resource.group_resource == "pods":
+    """Takes out, in place, what an update may say without being refused: kubelets send back what they have seen, and
+    metadata is no part of a status update of a custom resource."""
+    if subresource != "status":
+        return
+    if type_.custom:
+        for name in ("uid", "deletionTimestamp", "deletionGracePeriodSeconds"):
+            new["metadata"].pop(name, None)
+    elif type_.resource.group_resource == "pods":
         new["metadata"].pop("deletionTimestamp", None)
 
 
@@ -140,7 +146,7 @@ def _kept_addresses(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
 def _kept_metadata(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     """Fields of the metadata that only the server writes stay as they are."""
     result = dict(new)
-    for name in (*_SERVER_FIELDS, "name", "namespace", "generateName"):
+    for name in (*_SERVER_FIELDS, "name", "namespace"):
         if name in old:
             result[name] = old[name]
         else:

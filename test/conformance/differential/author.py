@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from conformance.api import JSON_PATCH, MERGE, PARTIAL, PARTIAL_LIST, STRATEGIC, TABLE
+from conformance.differential import odd_metadata
 from conformance.differential.changes import delete_options, merged, operations
 from conformance.differential.kinds import Kind, Object
 from conformance.differential.mutation import mutated
@@ -142,18 +143,7 @@ class Author:
             version = self.pick([None, reference("old", path), "0", "1", "abc", "999999999999"])
             body = merged(body, {"metadata": {"resourceVersion": version}}, keep_null=True)
         elif self.maybe(0.1):
-            odd: Object = self.pick(
-                [
-                    {"name": "other"},
-                    {"namespace": "fz-b"},
-                    {"uid": "11111111-2222-3333-4444-555555555555"},
-                    {"uid": None},
-                    {"creationTimestamp": "2020-01-01T00:00:00Z"},
-                    {"generation": 70},
-                    {"finalizers": ["example.com/third"]},
-                    {"ownerReferences": None},
-                ]
-            )
+            odd: Object = self.pick(odd_metadata.in_updates())
             body = merged(body, {"metadata": odd}, keep_null=True)
         self.send(Step("PUT", path, self.write_query(), self.accept(), body, base=path))
 
@@ -175,18 +165,7 @@ class Author:
         path = self.path(kind)
         change: Object = self.pick(kind.changes if self.maybe(0.75) or not kind.wrong else kind.wrong)
         if self.maybe(0.1):
-            odd: Object = self.pick(
-                [
-                    {"resourceVersion": reference("rv", path)},
-                    {"resourceVersion": reference("old", path)},
-                    {"uid": "11111111-2222-3333-4444-555555555555"},
-                    {"name": "other"},
-                    {"labels": None},
-                    {"labels": {"bad label": "x"}},
-                    {"finalizers": None},
-                    {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "y"}]},
-                ]
-            )
+            odd: Object = self.pick(odd_metadata.in_patches(path))
             change = merged(change, {"metadata": odd}, keep_null=True)
         media = self.pick([MERGE, MERGE, STRATEGIC, JSON_PATCH])
         body: Any = operations(change) if media == JSON_PATCH else change
@@ -363,6 +342,9 @@ class Author:
         patching = self.maybe(0.5)
         right = not patching or kind.custom or self.maybe(0.7) or not kind.wrong
         change = dict(self.pick([*kind.status, *kind.changes] if right else kind.wrong))
+        if self.maybe(0.1):
+            odd: Object = self.pick(odd_metadata.in_statuses())
+            change = merged(change, {"metadata": odd})
         if patching:
             media = self.pick([MERGE, MERGE, STRATEGIC, JSON_PATCH])
             body: Any = operations(change) if media == JSON_PATCH else change

@@ -41,6 +41,7 @@ class Theme:
     count: tuple[int, int] = (8, 30)
 
 
+_VERSIONS = (GADGETS, OLD_GADGETS)
 _CUSTOM = (WIDGETS, GADGETS, OLD_GADGETS)
 _ALL = (*KINDS, PODS, *_CUSTOM, *JOBS)
 THEMES = (
@@ -56,6 +57,7 @@ THEMES = (
     Theme("jobs", 8, JOBS, (*_WRITES, *_READS, (6, Author.status)), kinds=1),
     Theme("strategic", 6, (TEMPLATES,), ((10, Author.create), (30, strategic), (4, Author.patch), (2, Author.delete))),
     Theme("apply", 10, _ALL, (*_WRITES, (30, Author.apply), (4, Author.status), (3, Author.watch)), kinds=1),
+    Theme("versions", 6, _VERSIONS, (*_WRITES, (25, Author.apply), (3, Author.listing), (3, Author.watch))),
     Theme("wire", 8, _ALL, ((10, Author.create), (30, special.wire)), kinds=2),
     Theme("discovery", 2, _ALL, ((10, special.discovery), (2, special.wire)), count=(3, 8)),
     Theme("namespaces", 4, KINDS[:1], ((20, special.namespaces), (3, Author.create), (2, Author.watch))),

@@ -58,8 +58,15 @@ class Version:
     reset: FieldSet | None = None
     fixed: bool = True
 
-    def shown(self, obj: Object) -> Object:
-        return self.convert(obj) if self.convert else obj
+    def shown(self, obj: Object, failure: str = "") -> Object:
+        """An object of the version written in this one. ConversionError, which begins with ``failure``, if it has
+        fields that this version does not know."""
+        if self.convert is None:
+            return obj
+        found = self.convert(obj)
+        if not self.fixed and (errors := type_errors(found, self.type, duplicates=True)):
+            raise ConversionError(f"{failure}{error_text(errors)}")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,10 @@ class ConflictsError(Exception):
         self.conflicts = list(conflicts)
 
 
+class ConversionError(ValueError):
+    """An object has fields that a version in which others own fields does not know; ``str()`` says where."""
+
+
 class FieldTypeError(Exception):
     """An applied object is not of its type; ``str()`` says where."""
 
@@ -110,13 +121,13 @@ class FieldTypeError(Exception):
 def updated(writing: Writing, old: Object, new: Object, owners: Owners) -> Owners:
     """After a write that is no apply: whoever changes a field owns it alone, and nobody owns what is not there.
 
-    A new object is a change of ``{}``.
+    A new object is a change of ``{}``. Raises ConversionError.
     """
     comparison = _compared(writing.version, old, new)
     if comparison.same:
         known = {identity: owned for identity, owned in owners.items() if writing.versions(owned.api_version)}
         return owners if len(known) == len(owners) else known
-    result, _ = _without_changes(writing, old, new, _reconciled(writing, owners), comparison)
+    result, _ = _without_changes(writing, old, new, _reconciled(writing, old, owners), comparison)
     own = strip(comparison.changed)
     if own:
         identity = Identity(writing.manager, UPDATE, writing.api_version, writing.subresource)
@@ -127,7 +138,9 @@ def updated(writing: Writing, old: Object, new: Object, owners: Owners) -> Owner
 
 
 def _compared(version: Version, old: Object, new: Object) -> Comparison:
-    found = compare(version.shown(old), version.shown(new), version.type)
+    before = version.shown(old, "failed to convert old object: ")
+    after = version.shown(new, "failed to convert new object: ")
+    found = compare(before, after, version.type)
     if not version.reset or found.same:
         return found
     return Comparison(
@@ -172,13 +185,17 @@ def strip(fields: FieldSet) -> FieldSet:
     return result
 
 
-def _reconciled(writing: Writing, owners: Owners) -> Owners:
+def _reconciled(writing: Writing, live: Object, owners: Owners) -> Owners:
     """After a change of the schema."""
     result: Owners = {}
+    shown = set()
     for identity, owned in owners.items():
         version = writing.versions(owned.api_version)
         if version is None:
             continue
+        if owned.api_version not in shown:
+            shown.add(owned.api_version)
+            version.shown(live)
         fields = owned.stored if version.fixed else reconciled(owned.fields, version.type)
         result[identity] = owned if fields is owned.stored else Owned(fields, owned.api_version, owned.time)
     return result
@@ -198,14 +215,14 @@ class Applied:
 def applied(writing: Writing, live: Object, config: Object, owners: Owners, *, force: bool = False) -> Applied:
     """What an apply makes of ``live``, an object of the version of ``config``, or ``{}`` if there is none yet.
 
-    Raises FieldTypeError for a ``config`` that is not of its type, ConflictsError unless ``force``.
+    Raises FieldTypeError for a ``config`` that is not of its type, ConflictsError unless ``force``, ConversionError.
     """
     version = writing.version
     _check(config, version.type)
     if not owners:
         first = replace(writing, manager=BEFORE_FIRST_APPLY)
         owners = updated(first, {}, live, {}) if live else {}
-    owners = _reconciled(writing, owners)
+    owners = _reconciled(writing, live, owners)
     identity = Identity.applier(writing.manager, writing.subresource)
     last = owners.get(identity)
     claimed = leaves(config, version.type)
@@ -240,7 +257,8 @@ def _pruned(writing: Writing, merged: Object, claims: Mapping[Identity, Owned], 
     version = writing.versions(last.api_version)
     if version is None:
         return merged
-    type_, shown = version.type, version.shown(merged)
+    type_ = version.type
+    shown = version.shown(merged, "failed to convert merged object to last applied version: ")
     before = with_named_fields(last.fields, type_)
     pruned = without(shown, before, type_)
     whole = with_named_fields(leaves(shown, type_), type_)

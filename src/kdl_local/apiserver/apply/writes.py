@@ -20,6 +20,7 @@ from kdl_local.apiserver.apply.owners import Owners, decode_owners, encode_owner
 from kdl_local.apiserver.apply.ownership import (
     Applied,
     ConflictsError,
+    ConversionError,
     FieldTypeError,
     Version,
     Writing,
@@ -72,10 +73,11 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What an update says itself: of the owners, None if nothing, and as its ``spec``."""
+    """What an update says itself: of the owners, None if nothing, as its ``spec``, and of the time of deletion."""
 
     owners: Any
     spec: Object | None
+    deletion: str | None = None
 
 
 Scaling = Object | Callable[[Object], Object]
@@ -140,6 +142,9 @@ class Ownership:
         if kept and not author.subresource:
             gone = set(kept) - (stated.spec or {}).keys()
             new = {**new, "spec": {name: value for name, value in new["spec"].items() if name not in gone}}
+        if stated.deletion and "deletionTimestamp" in old["metadata"]:
+            # Whoever names another time than the server has kept comes to own it nevertheless.
+            new = {**new, "metadata": {**new["metadata"], "deletionTimestamp": stated.deletion}}
         if author.subresource or isinstance(given, Raw):
             given = None
         if given is not None and is_reset(given):
@@ -155,7 +160,8 @@ class Ownership:
         try:
             after = updated(writing, _bare(old), new, before)
         except ValueError:
-            # A list whose elements its keys do not tell apart; the real server gives up on owners there as well.
+            # A list whose elements its keys do not tell apart, or an object that a version of an owner cannot show; the
+            # real server gives up on owners there as well.
             return None
         return stored if after is before and owners is None else encode_owners(after)
 
@@ -200,6 +206,8 @@ class Ownership:
             found = self._apply(writing, live, config, owners, author)
         except FieldTypeError as fault:
             raise OtherApiError(f"failed to create typed patch object ({_named(config)}): {fault}", code=500) from None
+        except ConversionError as fault:
+            raise OtherApiError(str(fault), code=500) from None
         except ValueError as error:
             raise OtherApiError(f"failed to merge config: {error}", code=500) from None
         return found.object if found.object is not None else copy_json(live), found.owners
@@ -260,6 +268,9 @@ class Ownership:
         shown = other
 
         def convert(obj: Object) -> Object:
+            if shown.custom:
+                # Fields that a version does not know are left in, so that they are noticed.
+                return {**obj, "apiVersion": api_version}
             return shown.from_storage(type_.to_storage(obj))
 
         return Version(field_type(other), convert, _reset(other, subresource), not type_.custom)
