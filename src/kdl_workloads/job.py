@@ -210,13 +210,19 @@ class LostNode:
     time: datetime
 
 
+NodeConditions = frozenset[tuple[str, str]]
+"""Types and statuses of conditions of a node."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobStatus:
     """``attempts`` counts failures charged against the back-off limit. ``restarts`` counts how often the whole job was
     started again, and ``restart_time`` is from when its pods may be there again. ``uncounted`` holds the UIDs of pods
     whose failure is in ``attempts`` already and that have not been seen gone yet, so that a crash between the write of
     the status and the delete of the pod counts nothing twice. ``lost_nodes``, the last one last, are kept off for a
-    while. ``extra`` is what other parts keep in the status under their own names (modelVersionName, cacheBackendName).
+    while. ``judged_nodes`` has, by the UIDs of pods that have failed, what of the conditions that failure rules ask for
+    their nodes had when that was first seen. ``extra`` is what other parts keep in the status under their own names
+    (modelVersionName, cacheBackendName).
     """
 
     conditions: tuple[Condition, ...] = ()
@@ -229,6 +235,7 @@ class JobStatus:
     uncounted: frozenset[str] = frozenset()
     first_failure: Failure | None = None
     lost_nodes: tuple[LostNode, ...] = ()
+    judged_nodes: Mapping[str, NodeConditions] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def condition(self, type_: ConditionType) -> Condition | None:

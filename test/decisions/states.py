@@ -72,7 +72,7 @@ def observed(seed: int) -> Observed:
         block=Block("refused", NOW + timedelta(seconds=dice.count(20) - 10), dice.often(0.2))
         if dice.often(0.1)
         else None,
-        extras_done=dice.often(0.5),
+        extras_at=dice.before(1200) if dice.often(0.5) else None,
     )
 
 

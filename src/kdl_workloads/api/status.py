@@ -114,6 +114,8 @@ class JobStatus(StatusModel):
     """What went wrong first."""
     lost_nodes: list[LostNode] = Field(default_factory=list)
     """Nodes that pods were lost with, which new pods keep off for an hour where they can."""
+    judged_nodes: dict[str, list[str]] = Field(default_factory=dict)
+    """By UIDs of failed pods: conditions of their nodes, as failure rules judge them."""
     progress: Progress | None = None
     """What the job has last reported of itself."""
 

@@ -1,7 +1,7 @@
 """The status of a job as JSON and back. Both dialects share its form; they differ in a few fields of the replicas.
 
 What KubeDL and Kubeflow do not have are our own ``attempts``, ``jobRestarts``, ``restartTime``, ``countedPods``,
-``firstFailure``, ``lostNodes`` and, per role, ``restarts`` and ``succeededIndexes``.
+``firstFailure``, ``lostNodes``, ``judgedNodes`` and, per role, ``restarts`` and ``succeededIndexes``.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,6 +29,7 @@ _KNOWN = frozenset(
         "countedPods",
         "firstFailure",
         "lostNodes",
+        "judgedNodes",
     }
 )
 
@@ -48,6 +49,11 @@ def encode_status(status: JobStatus) -> dict[str, Any]:
         "countedPods": sorted(status.uncounted) or None,
         "firstFailure": status.first_failure and _encode_failure(status.first_failure),
         "lostNodes": [{"name": node.name, "time": format_time(node.time)} for node in status.lost_nodes] or None,
+        "judgedNodes": {
+            uid: [f"{type_}={value}" for type_, value in sorted(conditions)]
+            for uid, conditions in sorted(status.judged_nodes.items())
+        }
+        or None,
     }
     return _given(encoded)
 
@@ -114,6 +120,9 @@ def decode_status(status: Mapping[str, Any]) -> JobStatus:
         uncounted=frozenset(status.get("countedPods") or ()),
         first_failure=_decode_failure(status.get("firstFailure") or {}),
         lost_nodes=tuple(_lost_nodes(status.get("lostNodes") or ())),
+        judged_nodes={
+            uid: frozenset(_judged_conditions(texts)) for uid, texts in (status.get("judgedNodes") or {}).items()
+        },
         extra={name: value for name, value in status.items() if name not in _KNOWN},
     )
 
@@ -167,6 +176,12 @@ def _lost_nodes(values: Iterable[Mapping[str, Any]]) -> Iterator[LostNode]:
         time = _time(value.get("time"))
         if time is not None and value.get("name"):
             yield LostNode(str(value["name"]), time)
+
+
+def _judged_conditions(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for text in texts:
+        type_, _, value = text.rpartition("=")
+        yield type_, value
 
 
 def _time(value: object) -> datetime | None:

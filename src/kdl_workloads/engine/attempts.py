@@ -22,10 +22,10 @@ _FAILURES = frozenset({Outcome.FAILED, Outcome.DISRUPTED, Outcome.LOST})
 def settle(status: JobStatus, replicas: Replicas, container: str, now: datetime) -> JobStatus:
     """The status with every pod's end in it.
 
-    ``attempts`` grows by one for a failure of the program, by none for what the cluster or a person did, and by the
-    restarts of the pod's containers in any case; failures that start the whole job again are one together.
-    ``succeeded_indexes`` only grows, also by replicas that the job no
-    longer has: scaled out again, it must not run them twice. UIDs of pods that are gone are forgotten.
+    ``attempts`` grows by one for a failure of the program (``Replica.charged``), by none for what the cluster or a
+    person did, and by the restarts of the pod's containers in any case; failures that start the whole job again are one
+    together. ``succeeded_indexes`` only grows, also by replicas that the job no longer has: scaled out again, it must
+    not run them twice. UIDs of pods that are gone are forgotten.
     """
     ended = [replica for replica in replicas.wanted.values() if replica.outcome is not Outcome.NONE]
     new = [replica for replica in ended if replica.pod.uid not in status.uncounted]
@@ -85,10 +85,10 @@ def _with_ends(statuses: Mapping[str, ReplicaStatus], ended: Iterable[Replica]) 
 
 
 def _first_failure(status: JobStatus, ended: Iterable[Replica], container: str, now: datetime) -> Failure | None:
-    """The earliest one stays, until a failure for good comes: the cause of the end is worth more than an earlier
-    failure that the job had recovered from."""
+    """The earliest one stays, until one comes that ends the job: the cause of the end is worth more than an earlier
+    failure that the job had recovered from, or has tolerated."""
     failed = [replica for replica in ended if replica.outcome in _FAILURES]
-    fatal = [replica for replica in failed if replica.failed_for_good]
+    fatal = [replica for replica in failed if replica.fatal]
     known = status.first_failure
     # Not by the pod's name: the pod before this one had the same.
     if known is not None and (not fatal or any(describe(replica, container, known.time) == known for replica in fatal)):

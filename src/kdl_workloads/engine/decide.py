@@ -1,7 +1,7 @@
 """One look at one job: from what was observed to what is to be done. Pure, and the whole state machine: docs/engine.md
 has it as one table, in the order of this file."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from kdl_workloads.engine import (
     lifecycle,
     limits,
     lost,
+    node_memory,
     whole_restart,
 )
 from kdl_workloads.engine.cause import with_cause
@@ -22,7 +23,7 @@ from kdl_workloads.engine.notes import notes
 from kdl_workloads.engine.observed import Observed
 from kdl_workloads.engine.plan import Plan
 from kdl_workloads.engine.replicas import Replicas, assign, count, replica_statuses
-from kdl_workloads.framework import Verdict
+from kdl_workloads.framework import RoleState, Verdict
 from kdl_workloads.job import ConditionType, JobStatus
 
 
@@ -42,6 +43,7 @@ def decide(observed: Observed) -> Plan:
     status = lifecycle.create(observed, job.status)
     status = attempts.settle(status, replicas, observed.workload.conventions.container, observed.now)
     status = avoidance.remember(observed, status, replicas)
+    status = node_memory.remember(observed, status, replicas)
     if job.run_policy.suspend:
         return _suspend(observed, status, replicas)
     return _run(observed, lifecycle.start(observed, status), replicas)
@@ -51,7 +53,7 @@ def _run(observed: Observed, status: JobStatus, replicas: Replicas) -> Plan:
     job = observed.job
     states = count(job, status, replicas)
     status = lifecycle.with_own_fields(observed, replace(status, replicas=replica_statuses(job, status, states)))
-    verdict = observed.workload.framework.evaluate(job, states)
+    verdict = _verdict(observed, states, replicas)
     ended = _end(observed, status, verdict, attempts.total(status, replicas))
     if ended is not None:
         plan = cleanup.after_finish(observed, ended, replicas)
@@ -63,6 +65,15 @@ def _run(observed: Observed, status: JobStatus, replicas: Replicas) -> Plan:
     held_up = claims.held_up(observed, status, replicas)
     status = lifecycle.explain(observed, lifecycle.advance(observed, status, verdict), held_up.values())
     return _with_status(observed, _go_on(observed, status, replicas), status, replicas)
+
+
+def _verdict(observed: Observed, states: Mapping[str, RoleState], replicas: Replicas) -> Verdict:
+    """What the kind's rules say. A failure rule ends the job also for a role whose failures the kind tolerates."""
+    verdict = observed.workload.framework.evaluate(observed.job, states)
+    if verdict.type is ConditionType.SUCCEEDED or verdict.type is ConditionType.FAILED:
+        return verdict
+    role = next((replica.role for replica in replicas.wanted.values() if replica.fails_job_by_rule), None)
+    return verdict if role is None else Verdict(ConditionType.FAILED, role, states[role].failed)
 
 
 def _end(observed: Observed, status: JobStatus, verdict: Verdict, used: int) -> JobStatus | None:
@@ -92,9 +103,10 @@ def _go_on(observed: Observed, status: JobStatus, replicas: Replicas) -> Plan:
     if replicas.stale or resumes_at is not None:
         return replace(plan, requeue_at=_earliest([resumes_at, *times]))
     empty = list(growth.missing_places(observed, status, replicas))
+    times.append(growth.extras_due(observed))
     return replace(
         plan,
-        extras=tuple(growth.extra_objects(observed)),
+        extras=tuple(growth.extra_objects(observed, making_pods=bool(empty))),
         create_services=tuple(growth.missing_services(observed)),
         create_claims=tuple(claims.missing_claims(observed, empty)),
         create_pods=tuple(growth.missing_pods(observed, status, empty)),
@@ -131,8 +143,11 @@ def _with_status(observed: Observed, plan: Plan, status: JobStatus, replicas: Re
 
 def _is_same(before: JobStatus, after: JobStatus) -> bool:
     # Forgetting a pod that is gone can wait until there is something else to write.
-    forgotten = after.uncounted < before.uncounted
-    return before == (replace(after, uncounted=before.uncounted) if forgotten else after)
+    if after.uncounted < before.uncounted:
+        after = replace(after, uncounted=before.uncounted)
+    if after.judged_nodes.items() < before.judged_nodes.items():
+        after = replace(after, judged_nodes=before.judged_nodes)
+    return before == after
 
 
 def _going(observed: Observed) -> list[datetime | None]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from kdl_workloads.engine import avoidance, claims
@@ -39,9 +40,22 @@ def missing_pods(observed: Observed, status: JobStatus, empty: Iterable[Slot]) -
         yield avoidance.keep_off(desired_pod(observed.workload, observed.job, role, index), avoided)
 
 
-def extra_objects(observed: Observed) -> Iterator[Extra]:
-    """What the kind wants beside pods and services, unless it has been seen to since the spec last changed."""
-    if not observed.extras_done:
+EXTRAS_AGAIN = timedelta(minutes=10)
+"""How often the kind's further objects are seen to while the spec does not change. They are not watched: that needs the
+right to read every such object of the cluster."""
+EXTRAS_BEFORE_PODS = timedelta(minutes=1)
+"""How long ago that may be when pods are made: these do not start without a ConfigMap that somebody has deleted."""
+
+
+def extras_due(observed: Observed) -> datetime | None:
+    """When the kind's further objects are to be seen to again; None if that is now, or if it has none."""
+    return observed.extras_at + EXTRAS_AGAIN if observed.extras_at is not None else None
+
+
+def extra_objects(observed: Observed, *, making_pods: bool) -> Iterator[Extra]:
+    """What the kind wants beside pods and services, unless it has been seen to a short while ago."""
+    again = EXTRAS_BEFORE_PODS if making_pods else EXTRAS_AGAIN
+    if observed.extras_at is None or observed.now - observed.extras_at >= again:
         for extra in observed.workload.framework.objects(observed.job):
             labels = observed.workload.dialect.job_labels(observed.job)
             metadata = {

@@ -64,7 +64,8 @@ class Observed:
     job of its name. ``nodes`` has the nodes that
     ``lost.suspects`` named, ``node_conditions`` types and statuses of the conditions of those that ``judged_nodes``
     named. ``problem`` is what is wrong with the spec where it cannot be carried out; the job is then an outline without
-    roles. ``extras_done``: the kind's further objects agree with this generation of the job."""
+    roles. ``extras_at``: when the kind's further objects were last made to agree with this generation of the
+    job; None if they have not been."""
 
     workload: Workload
     job: Job
@@ -75,7 +76,7 @@ class Observed:
     node_conditions: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     problem: str = ""
     block: Block | None = None
-    extras_done: bool = False
+    extras_at: datetime | None = None
     claims: Sequence[PartialObject] = ()
 
     @property

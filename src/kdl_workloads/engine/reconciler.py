@@ -1,7 +1,7 @@
 """The reconciler of the jobs of one kind in one API group: read, decide, apply."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -90,9 +90,18 @@ class _Check:
     problem: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """When the further objects of one generation of a job were last seen to."""
+
+    uid: str
+    generation: int
+    at: datetime
+
+
 class JobReconciler:
-    """``reconcile`` is what a controller calls. What it keeps in memory may be lost: refusals, checked specs, and for
-    which generation of a job the kind's own objects were made."""
+    """``reconcile`` is what a controller calls. What it keeps in memory may be lost: refusals, checked specs, and
+    when the kind's own objects were last seen to."""
 
     def __init__(self, workload: Workload, sources: Sources, services: Services) -> None:
         self._workload = workload
@@ -103,7 +112,7 @@ class JobReconciler:
         self._blocks = Blocks(services.clock)
         self._pacing = Pacing(services.clock)
         self._checks: dict[Request, _Check] = {}
-        self._extras: dict[Request, tuple[str, int]] = {}
+        self._extras: dict[Request, _Made] = {}
 
     def delay(self, request: Request) -> float:
         """Seconds for which a change of one of the job's pods or services waits for further ones."""
@@ -187,7 +196,7 @@ class JobReconciler:
         if len(own) < len(pods):
             await self._release_orphans(job.key, [pod for pod in pods if not _is_owned(pod, job.uid)])
         services = self._sources.services.by_index(JOB_INDEX, self._index_value(job.key))
-        return Observed(
+        observed = Observed(
             workload=self._workload,
             job=job,
             now=now,
@@ -195,13 +204,12 @@ class JobReconciler:
             services=[service for service in services if _is_owned(service, job.uid)],
             claims=self._sources.claims.by_index(JOB_INDEX, _index_value(job.kind, job.namespace, job.name)),
             nodes=await node_states(self._services.client, suspects(own, now)),
-            node_conditions=await node_conditions(
-                self._services.client, judged_nodes(job, self._workload.conventions.container, own)
-            ),
             problem=problem,
             block=self._blocks.of(job),
-            extras_done=self._extras.get(job.key) == (job.uid, job.generation),
+            extras_at=self._extras_at(job),
         )
+        judged = await node_conditions(self._services.client, judged_nodes(observed))
+        return replace(observed, node_conditions=judged)
 
     async def _release_orphans(self, request: Request, pods: Sequence[Pod]) -> None:
         """Let pods go whose job is gone: nothing keeps their outcome. The API server is asked first, because a cache
@@ -240,7 +248,11 @@ class JobReconciler:
         elif plan.create_pods or plan.create_services or plan.extras:
             self._blocks.clear(request)
             if plan.extras:
-                self._extras[request] = (job.uid, job.generation)
+                self._extras[request] = _Made(job.uid, job.generation, self._services.clock.now())
+
+    def _extras_at(self, job: Job) -> datetime | None:
+        made = self._extras.get(job.key)
+        return made.at if made is not None and (made.uid, made.generation) == (job.uid, job.generation) else None
 
     def _forget(self, request: Request) -> None:
         self._blocks.clear(request)

@@ -24,7 +24,8 @@ _TAKEN_AWAY = frozenset({Outcome.FAILED, Outcome.DISRUPTED, Outcome.LOST})
 class Replica(msgspec.Struct, frozen=True):
     """A pod in its place. ``replaced``: it has ended and makes way for a new one. ``restarts``: of its containers,
     where the role's policy leaves restarts to the kubelet, else 0. ``rule``: the failure rule that has decided.
-    ``restarts_job``: not only it is replaced, but every pod of the job. A struct and not a dataclass, because each pass
+    ``restarts_job``: not only it is replaced, but every pod of the job. ``tolerated``: its failure for good is not the
+    job's. A struct and not a dataclass, because each pass
     makes one for every pod."""
 
     role: str
@@ -35,6 +36,7 @@ class Replica(msgspec.Struct, frozen=True):
     restarts: int
     rule: FailureRule | None = None
     restarts_job: bool = False
+    tolerated: bool = False
 
     @property
     def failed_for_good(self) -> bool:
@@ -43,9 +45,19 @@ class Replica(msgspec.Struct, frozen=True):
     @property
     def charged(self) -> bool:
         """Whether its end counts against the back-off limit: a failure of its program does, what the cluster or a
-        person has done does not, unless a rule says otherwise."""
+        person has done does not, and neither does a failure that nothing follows from, unless a rule says otherwise."""
         by_rule = self.rule.counts if self.rule is not None else None
-        return self.outcome is Outcome.FAILED if by_rule is None else by_rule
+        follows = self.replaced or not self.tolerated
+        return (self.outcome is Outcome.FAILED and follows) if by_rule is None else by_rule
+
+    @property
+    def fatal(self) -> bool:
+        """Whether its end is the job's, unless the job has succeeded."""
+        return self.failed_for_good and (self.fails_job_by_rule or not self.tolerated)
+
+    @property
+    def fails_job_by_rule(self) -> bool:
+        return self.rule is not None and self.rule.action is FailureAction.FAIL_JOB
 
     @property
     def restarting(self) -> bool:
@@ -151,7 +163,9 @@ def _replica(observed: Observed, place: Slot, pod: Pod) -> Replica:
     rule = rule_for(observed, role, pod, how)
     replaced = how.known and is_replaced(how, spec.restart_policy, pod, workload, rule)
     restarts = pod.restart_count if spec.restart_policy in _KUBELET_RESTARTS else 0
-    return Replica(role, index, pod, how, replaced, restarts, rule, replaced and _restarts_job(observed.job, rule))
+    restarts_job = replaced and _restarts_job(observed.job, rule)
+    tolerated = not workload.framework.fails_job(observed.job, role)
+    return Replica(role, index, pod, how, replaced, restarts, rule, restarts_job, tolerated)
 
 
 def _restarts_job(job: Job, rule: FailureRule | None) -> bool:

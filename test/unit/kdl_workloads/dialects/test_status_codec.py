@@ -26,6 +26,7 @@ FULL = JobStatus(
     attempts=3,
     uncounted=frozenset({"u2", "u1"}),
     first_failure=Failure("a-master-0", "Master", 0, END, "n1", "xgboost", 137, 9, "OOMKilled", "killed"),
+    judged_nodes={"u1": frozenset({("Ready", "Unknown"), ("a=b", "True")}), "u0": frozenset()},
     extra={"modelVersionName": "mv-a-12345"},
 )
 ENCODED: dict[str, Any] = {
@@ -64,6 +65,7 @@ ENCODED: dict[str, Any] = {
     "completionTime": "2026-01-31T12:30:00Z",
     "attempts": 3,
     "countedPods": ["u1", "u2"],
+    "judgedNodes": {"u0": [], "u1": ["Ready=Unknown", "a=b=True"]},
     "firstFailure": {
         "pod": "a-master-0",
         "role": "Master",

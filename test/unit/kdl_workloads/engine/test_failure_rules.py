@@ -5,10 +5,21 @@ from dataclasses import replace
 import pytest
 
 from kdl_workloads.engine.judgement import judged_nodes, rule_for
+from kdl_workloads.engine.observed import NodeState
 from kdl_workloads.engine.outcome import Outcome, outcome
 from kdl_workloads.engine.pod import Pod
-from kdl_workloads.job import ConditionType, ExitCodes, FailureAction, FailureRule, RestartPolicy, RunPolicy
-from unit.kdl_workloads.engine.world import MASTER, WORKER, World, make_job, make_pod
+from kdl_workloads.frameworks.mars import Mars
+from kdl_workloads.job import (
+    ConditionType,
+    ExitCodes,
+    FailureAction,
+    FailureRule,
+    NodeConditions,
+    ReplicaStatus,
+    RestartPolicy,
+    RunPolicy,
+)
+from unit.kdl_workloads.engine.world import KUBEDL, MASTER, WORKER, World, after, make_job, make_pod, workload
 
 CONTAINER = "pytorch"
 RESTART = FailureAction.RESTART
@@ -71,11 +82,49 @@ def test_the_first_rule_that_holds_decides() -> None:
     assert rule_for(world.observed(), MASTER, pod, Outcome.FAILED) is None
 
 
+NOT_READY = frozenset({("Ready", "False")})
+READY = frozenset({("Ready", "True")})
+ON_BAD_NODE = FailureRule(FailureAction.RESTART_JOB, node_conditions=NOT_READY)
+
+
 def test_nodes_are_asked_about_for_a_rule_that_needs_them_and_for_failed_pods_only() -> None:
-    pods = [make_pod(node="a"), make_pod(phase="Failed", exit_code=1, node="b")]
-    rule = FailureRule(RESTART, node_conditions=frozenset({("Ready", "False")}))
-    assert judged_nodes(make_job(run_policy=RunPolicy(failure_rules=(rule,))), CONTAINER, pods) == {"b"}
-    assert judged_nodes(make_job(), CONTAINER, pods) == set()
+    going_on, failed = make_pod("job-master-0", node="a"), make_pod(phase="Failed", exit_code=1, node="b")
+    lost = make_pod("job-worker-1", deleted=after(-100), node="c")
+    pods = {pod.name: pod for pod in (going_on, failed, lost)}
+    nodes = {"c": NodeState.LOST}
+    judging = World(make_job(run_policy=RunPolicy(failure_rules=(ON_BAD_NODE,))), pods=pods, nodes=nodes)
+    assert judged_nodes(judging.observed()) == {"b", "c"}
+    assert judged_nodes(World(make_job(), pods=pods, nodes=nodes).observed()) == set()
+
+
+@pytest.mark.parametrize(("first", "later"), [(NOT_READY, READY), (READY, NOT_READY)])
+def test_a_node_is_judged_as_it_was_when_the_failure_was_seen(first: NodeConditions, later: NodeConditions) -> None:
+    """Its conditions may change while the failed pod waits to be replaced, also over a restart of the operator."""
+    world = World(make_job(run_policy=RunPolicy(failure_rules=(ON_BAD_NODE,))))
+    worker = replace(ReplicaStatus(), restarts=5)
+    world.job = replace(world.job, status=replace(world.job.status, replicas={WORKER: worker}))
+    world.pods["job-worker-0"] = make_pod(phase="Failed", exit_code=1, finished=world.now, policy="Never")
+    world.node_conditions = {"node-1": first | {("GPU", "True")}}
+    world.step()
+    assert world.job.status.judged_nodes == {"uid-job-worker-0": first & NOT_READY}
+    assert judged_nodes(world.observed()) == set()
+    world.node_conditions = {"node-1": later}
+    world.step()
+    assert world.job.status.restarts == (first is NOT_READY)
+
+
+def test_what_a_node_was_like_is_forgotten_with_its_pod() -> None:
+    world = World(make_job(run_policy=RunPolicy(failure_rules=(ON_BAD_NODE,))))
+    world.step()
+    world.run()
+    world.end("job-worker-0", 1)
+    world.step()
+    assert world.job.status.judged_nodes == {"job-worker-0-1": frozenset()}
+    assert "job-worker-0" not in world.pods
+    world.step()
+    world.run()
+    world.step()
+    assert world.job.status.judged_nodes == {}
 
 
 @pytest.mark.parametrize(
@@ -157,3 +206,47 @@ def test_a_role_waits_for_what_the_user_names() -> None:
     world.end("job-worker-0")
     world.step()
     assert world.created == ["job-worker-0", "job-master-0"]
+
+
+TOLERANT = workload(Mars(), KUBEDL)
+ROLES = {"Scheduler": 1, WORKER: 2}
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "attempts", "replaced"),
+    [
+        (RestartPolicy.NEVER, 1, 0, False),
+        (RestartPolicy.EXIT_CODE, 1, 0, False),
+        (RestartPolicy.EXIT_CODE, 137, 1, True),
+    ],
+)
+def test_a_failure_from_which_nothing_follows_is_not_charged(
+    policy: RestartPolicy, code: int, attempts: int, replaced: bool
+) -> None:
+    world = mars_world(policy, RunPolicy(backoff_limit=0 if not replaced else 1))
+    world.end("job-worker-0", code)
+    world.step()
+    assert world.job.status.attempts == attempts
+    assert not world.job.status.finished
+    assert ("job-worker-0" in world.pods) != replaced
+
+
+def test_a_rule_fails_the_job_also_for_a_role_whose_failures_the_kind_tolerates() -> None:
+    rule = FailureRule(FailureAction.FAIL_JOB, exit_codes=EXIT_3)
+    world = mars_world(RestartPolicy.NEVER, RunPolicy(failure_rules=(rule,)))
+    world.end("job-worker-0", 1)
+    world.step()
+    assert not world.job.status.finished
+    world.end("job-worker-1", 3)
+    world.step()
+    assert world.job.status.has(ConditionType.FAILED)
+    assert world.job.status.first_failure is not None
+    assert world.job.status.first_failure.pod == "job-worker-1"
+
+
+def mars_world(policy: RestartPolicy, run_policy: RunPolicy) -> World:
+    world = World(make_job(TOLERANT, ROLES, policy, run_policy), TOLERANT)
+    for _ in range(2):
+        world.step()
+        world.run()
+    return world

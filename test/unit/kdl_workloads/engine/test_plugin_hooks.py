@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -92,9 +93,26 @@ def test_further_objects_are_the_jobs_own() -> None:
     }
 
 
-def test_further_objects_are_made_once_for_a_spec() -> None:
+@pytest.mark.parametrize(
+    ("pods", "minutes", "made"),
+    [("missing", 0.5, False), ("missing", 2, True), ("there", 2, False), ("there", 10, True)],
+)
+def test_further_objects_are_seen_to_again_before_new_pods_and_now_and_then(
+    pods: str, minutes: float, made: bool
+) -> None:
+    known = world({"ready": "yes"})
+    if pods == "there":
+        known.step()
+        known.run()
+    observed = replace(known.observed(), extras_at=known.now - timedelta(minutes=minutes))
+    plan = decide(observed)
+    assert bool(plan.extras) == made
+    if pods == "there" and not made:
+        assert plan.requeue_at == known.now + timedelta(minutes=8)
+
+
+def test_a_suspended_job_gets_no_further_objects() -> None:
     known = world()
-    assert decide(replace(known.observed(), extras_done=True)).extras == ()
     suspended = replace(known.job, run_policy=replace(known.job.run_policy, suspend=True))
     assert decide(replace(known.observed(), job=suspended)).extras == ()
 

@@ -18,7 +18,7 @@ from kdl_workloads.engine.pod import ATTEMPT, OUTCOME_FINALIZER, STOP_DEADLINE, 
 from kdl_workloads.framework import KUBEDL, KUBEFLOW, MASTER, WORKER, Framework
 from kdl_workloads.frameworks.pytorch import PyTorch
 from kdl_workloads.frameworks.xgboost import XGBoost
-from kdl_workloads.job import Job, JobStatus, ReplicaSpec, RestartPolicy, RunPolicy
+from kdl_workloads.job import Job, JobStatus, NodeConditions, ReplicaSpec, RestartPolicy, RunPolicy
 
 __all__ = ["KUBEDL", "KUBEFLOW", "MASTER", "WORKER"]
 
@@ -136,6 +136,7 @@ class World:
     job_deleted: bool = False
     writes: int = 0
     claims: dict[str, PartialObject] = field(default_factory=dict)
+    node_conditions: dict[str, NodeConditions] = field(default_factory=dict)
 
     def observed(self) -> Observed:
         return Observed(
@@ -145,6 +146,7 @@ class World:
             tuple(self.pods.values()),
             tuple(self.services.values()),
             self.nodes,
+            node_conditions=self.node_conditions,
             claims=tuple(self.claims.values()),
         )
 

@@ -1,5 +1,6 @@
 """Objects beside pods and services, from the job's beginning to its end."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -51,6 +52,24 @@ async def test_an_ingress_follows_the_spec() -> None:
         cluster.direct.patch(MARS_JOBS, NAMESPACE, "job", {"spec": {"webHost": None}})
         await operator.settle()
         assert "webServiceAddresses" not in cluster.status(MARS_JOBS)
+
+
+@on_virtual_time
+async def test_an_object_that_is_deleted_comes_back() -> None:
+    cluster = Cluster(MARS_JOBS)
+    cluster.direct.create(MARS_JOBS, mars_job(webHost="a.example.org"))
+    async with cluster.operator() as operator:
+        for _ in range(2):
+            await operator.settle()
+            cluster.run_all()
+        cluster.direct.delete(INGRESSES, NAMESPACE, "job-webservice-0")
+        await operator.until(lambda: hosts(cluster) == ["a.example.org"], seconds=601)
+        cluster.direct.delete(INGRESSES, NAMESPACE, "job-webservice-0")
+        await asyncio.sleep(60)
+        assert hosts(cluster) == []
+        cluster.end("job-webservice-0", 1)
+        await operator.until(lambda: hosts(cluster) == ["a.example.org"])
+        await operator.until(lambda: cluster.pods()["job-webservice-0"]["status"]["phase"] == "Pending")
 
 
 @on_virtual_time
