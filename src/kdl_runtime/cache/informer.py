@@ -378,6 +378,7 @@ class _NamespaceSink(Generic[P]):
 
     def advance(self, resource_version: str) -> None:
         self._informer._pins.advance(resource_version, self._namespace)
+        self._informer._pins.check(self._namespace, self._informer._clock.monotonic())
 
     def written(self) -> str:
         return str(self._informer._newest_write or "")

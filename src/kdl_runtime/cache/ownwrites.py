@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Container
 from dataclasses import dataclass, replace
 
+from kdl_runtime.cache.transitions import LostWriteError
 from kdl_runtime.codec.meta import ObjectMeta
 from kdl_runtime.types import ObjectKey
 
@@ -170,6 +171,15 @@ class Pins:
             return None
         version = numeric(resource_version)
         return now - pin.written_at if version is not None and version >= pin.version else None
+
+    def check(self, namespace: str, now: float) -> None:
+        """LostWriteError if the watch on this namespace, or on all (empty), has something to tell, and a write from
+        longer ago than ``patience`` is not in it."""
+        for key, pin in self._pins.items():
+            if now - pin.written_at > self._patience and namespace in ("", key.namespace):
+                raise LostWriteError(
+                    f"the write of {key} at version {pin.version} was not told in {self._patience:g} s"
+                )
 
     def advance(self, resource_version: str, namespace: str = "") -> None:
         """The watch on one namespace, or on all (empty), has told everything up to this version."""

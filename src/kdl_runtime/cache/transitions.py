@@ -55,6 +55,10 @@ class UnorderedWatchError(KdlError):
     """A watch told of an object something older than before: what is known can no longer be trusted."""
 
 
+class LostWriteError(KdlError):
+    """A write was answered, and the watch does not come to it: the server has lost it, as after a restore."""
+
+
 class RewoundListError(KdlError):
     """A list is older than what is known, and might come from a server that lags behind."""
 
@@ -79,7 +83,7 @@ UNREACHABLE = (TooManyRequests, TransportError)
 _PASSING = (*UNREACHABLE, ServiceUnavailable, InternalError, Timeout, SilentWatchError, ShortWatchError)
 _UNSUPPORTED = (BadRequest, Invalid, MethodNotAllowed, StreamListError)
 _REFUSED = (Unauthorized, Forbidden)
-_FROM_THE_PAST = (UnorderedWatchError, RewoundListError)
+_FROM_THE_PAST = (UnorderedWatchError, RewoundListError, LostWriteError)
 
 
 def is_expired(error: Exception) -> bool:

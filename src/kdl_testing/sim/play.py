@@ -92,6 +92,7 @@ class _Run:
         world.install(types)
         self._collected = [*types, *(t for r in self._settings.collected if (t := world.server.types.of(r)))]
         self.simulation = world.simulation = kind(world, scenario)
+        self._anew = asyncio.Event()
         self._incidents = Incidents(world, faults, self._restored)
         self._rules: dict[str, ProcessRules] = {}
         self._last: dict[tuple[str, str, ObjectKey], Write] = {}
@@ -136,6 +137,7 @@ class _Run:
 
     def _restored(self) -> None:
         self._last.clear()
+        self._anew.set()
         for rules in self._rules.values():
             rules.restored = True
         self.simulation.restored()
@@ -144,14 +146,30 @@ class _Run:
 
     async def play(self) -> None:
         world = self.world
-        collector = GarbageCollector(world.direct, ResourceTypes(self._collected), world.clock)
-        async with world.running(collector.run()):
+        async with world.running(self._collect()):
             await asyncio.gather(
                 *(self._act(action) for action in self._scenario.actions),
                 *(self._happen(number, fault) for number, fault in self._scenario.faults),
             )
             world.timeline.add("incident", "nothing goes wrong any more")
             await self._come_to_rest()
+
+    async def _collect(self) -> None:
+        """The cluster's collection of garbage. It begins anew after a restore, with the whole control plane: it follows
+        what is there, and would miss what is there again."""
+        while True:
+            self._anew.clear()
+            collector = GarbageCollector(self.world.direct, ResourceTypes(self._collected), self.world.clock)
+            running = asyncio.ensure_future(collector.run())
+            anew = asyncio.ensure_future(self._anew.wait())
+            try:
+                await asyncio.wait((running, anew), return_when=asyncio.FIRST_COMPLETED)
+                if running.done():
+                    running.result()
+            finally:
+                for task in (running, anew):
+                    task.cancel()
+                await asyncio.gather(running, anew, return_exceptions=True)
 
     async def _act(self, action: Action) -> None:
         await self.world.clock.sleep(action.at)

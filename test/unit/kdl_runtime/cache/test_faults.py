@@ -118,6 +118,29 @@ def test_data_that_were_restored_from_a_backup(options: WatcherOptions, writes: 
     in_a_world(options, body)
 
 
+@both
+def test_a_write_that_a_restore_has_lost_is_taken_back(options: WatcherOptions) -> None:
+    """Nothing else changes: the watch has nothing to tell, and goes on as if all were well."""
+
+    async def body(world: World) -> None:
+        await world.stranger.create(CONFIGMAPS, config_map("a"))
+        await world.start()
+        store = world.front.server.store
+        snapshot, known = store.snapshot(), world.shown()
+        world.direct.sever()
+        store.revision += 100
+        world.transport.change = lambda _line: []
+        world.direct.heal()
+        await world.client.patch(CONFIGMAPS, ObjectKey("default", "a"), Patch(PatchType.MERGE, {"data": {"n": "9"}}))
+        assert world.shown() != known
+        store.restore(snapshot)
+        world.transport.change = lambda line: [line]
+        await world.equal(1800)
+        assert world.shown() == known
+
+    in_a_world(options, body)
+
+
 def test_an_old_state_behind_newer_versions_is_shown() -> None:
     """``etcdutl snapshot restore --bump-revision`` restores old objects, and the server goes on at high versions."""
 
