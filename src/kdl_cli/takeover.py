@@ -60,12 +60,14 @@ async def take_inventory(session: Session, chosen: Collection[ObjectKey] = ()) -
         for item in await _listed(session, resource)
         if calls_for(item, JOB_GROUPS)
     ]
-    workloads = await _served_workloads(session)
+    served = {item.resource for item in await session.discovery.resources()}
+    known = _workloads()
+    workloads = [workload for workload in known if workload.resource in served]
     children = {dialect.api_version: await _children(session, dialect.job_selector()) for dialect in DIALECTS}
     jobs = [job for workload in workloads for job in await _prospects(session, workload, children)]
     pods = [pod for of_dialect in children.values() for pod in of_dialect[0]]
     held = [pod for pod in pods if PEER_FINALIZERS & set(pod.metadata.finalizers)]
-    return Inventory(operators, webhooks, jobs, held, await _obstacles(session, workloads))
+    return Inventory(operators, webhooks, jobs, held, await _obstacles(session, known))
 
 
 async def _listed(session: Session, resource: Resource) -> list[dict[str, Any]]:
@@ -76,14 +78,12 @@ async def _listed(session: Session, resource: Resource) -> list[dict[str, Any]]:
         return []
 
 
-async def _served_workloads(session: Session) -> list[Workload]:
-    served = {item.resource for item in await session.discovery.resources()}
-    known = [
+def _workloads() -> list[Workload]:
+    return [
         Workload(framework, dialect_for(version))
         for framework in frameworks().values()
         for version in framework.conventions
     ]
-    return [workload for workload in known if workload.resource in served]
 
 
 _Children = tuple[list[Pod], list[PartialObject]]

@@ -15,6 +15,9 @@ from kdl_runtime.client.client import DeleteOptions
 from kdl_runtime.codec import json
 from kdl_runtime.resources.registry import CRDS, PODS
 from kdl_runtime.types import ObjectKey
+from kdl_workloads.crds import crd
+from kdl_workloads.framework import KUBEFLOW
+from kdl_workloads.frameworks.registry import frameworks
 
 HERE = Connection()
 PEER_FINALIZER = "kubedl.io/preempt-protector"
@@ -189,6 +192,16 @@ async def test_a_version_that_is_still_stored_is_an_obstacle(cluster: Any, tmp_p
     with pytest.raises(CliError, match=r"CRD xgboostjobs.training.kubedl.io: objects may still be stored as v1alpha0"):
         await migrate._cluster(HERE, [], tmp_path / "none.json")
     assert not (tmp_path / "none.json").exists()
+
+
+async def test_a_kind_that_only_another_version_has_is_an_obstacle_too(cluster: Any) -> None:
+    client = cluster.session.client
+    definition = crd(frameworks()["MPIJob"], KUBEFLOW)
+    [version] = definition["spec"]["versions"]
+    definition["spec"]["versions"] = [{**version, "name": "v2beta1"}]
+    await client.create(CRDS, definition)
+    with pytest.raises(CliError, match=r"CRD mpijobs.kubeflow.org: objects may still be stored as v2beta1"):
+        await migrate._cluster(HERE, [], None)
 
 
 async def test_a_deployment_that_is_not_there(cluster: Any) -> None:
