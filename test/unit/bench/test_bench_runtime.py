@@ -153,13 +153,14 @@ def test_the_probe_counts_states_and_not_calls_and_ends_with_the_last_state_of_e
 
 
 @pytest.mark.parametrize("contender", CONTENDERS)
-def test_every_contender_sees_every_event(contender: str) -> None:
+def test_every_contender_comes_to_the_last_event(contender: str) -> None:
+    """Or there is no outcome. Two events that come while it works are one state for it."""
     measurement = Measurement(
         "tiny", "events", [contender], PODS_IN_TEST, 1, events=EVENTS_IN_TEST, rate=250, patience=30
     )
     outcome = run(measurement, {}, lambda line: None).outcomes[contender][0]
-    assert outcome["states"] == EVENTS_IN_TEST
-    assert outcome["calls"] >= EVENTS_IN_TEST
+    assert 1 < outcome["states"] <= EVENTS_IN_TEST
+    assert outcome["calls"] >= outcome["states"]
     assert 0 < outcome["p50_ms"] <= outcome["p99_ms"] <= outcome["max_ms"]
     assert outcome["cpu_seconds"] > 0
 

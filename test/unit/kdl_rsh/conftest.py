@@ -19,6 +19,12 @@ from kdl_runtime.clock import SystemClock
 SHELLS = [shell for shell in (["sh"], ["bash", "--posix"], ["busybox", "sh"]) if shutil.which(shell[0])]
 
 
+def heard() -> None:
+    """A shell cannot trap what its parent has ignored, and a program in the background ignores these."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class HereCommands:
     """Every host is this one."""
 
@@ -96,7 +102,14 @@ class Exchange:
         script = self.path.parent / "rsh.sh"
         environment = {**os.environ, "KDL_RSH_DIRECTORY": str(self.path)}
         return await asyncio.create_subprocess_exec(
-            *self.shell, str(script), *arguments, stdin=pipe, stdout=pipe, stderr=pipe, env=environment
+            *self.shell,
+            str(script),
+            *arguments,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            env=environment,
+            preexec_fn=heard,
         )
 
     async def call(self, *arguments: str, stdin: bytes = b"") -> Ended:
