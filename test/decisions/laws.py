@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from decisions.aftermath import carried_out
 from kdl_workloads.engine.decide import decide
 from kdl_workloads.engine.observed import Observed
 from kdl_workloads.engine.plan import Plan
@@ -19,15 +20,37 @@ STATES = frozenset(
     }
 )
 """Of these one at most holds."""
+ENDS = frozenset({ConditionType.SUCCEEDED, ConditionType.FAILED})
+
+
+MOVES: dict[ConditionType | None, frozenset[ConditionType]] = {
+    None: STATES,
+    ConditionType.RUNNING: STATES,
+    ConditionType.RESTARTING: STATES,
+    ConditionType.SUSPENDED: STATES,
+    ConditionType.SUCCEEDED: frozenset({ConditionType.SUCCEEDED}),
+    ConditionType.FAILED: frozenset({ConditionType.FAILED}),
+}
+"""From each state to which. None is a job that is no more than created: only a new one, and one that was resumed."""
+MAY_BE_CREATED_ONLY = frozenset({None, ConditionType.SUSPENDED})
+
+
+def holding(status: JobStatus) -> list[ConditionType]:
+    return [condition.type for condition in status.conditions if condition.status and condition.type in STATES]
+
+
+def is_well_formed(status: JobStatus) -> bool:
+    return len({condition.type for condition in status.conditions}) == len(status.conditions)
 
 
 def violations(observed: Observed) -> list[str]:
     """What is wrong with the decision; empty if nothing is."""
     try:
         plan = decide(observed)
-        found = [*_of_status(observed, plan), *_of_children(observed, plan)]
+        found = [*_of_status(observed, plan), *_of_moves(observed, plan), *_of_children(observed, plan)]
         if plan.status is not None:
             found += _of_second_look(observed, plan.status)
+        found += _of_aftermath(observed, plan)
     except Exception as error:
         return [f"{type(error).__name__}: {error}"]
     return found
@@ -35,15 +58,14 @@ def violations(observed: Observed) -> list[str]:
 
 def _of_status(observed: Observed, plan: Plan) -> Iterator[str]:
     before, after = observed.job.status, plan.status or observed.job.status
-    holding = [condition.type for condition in after.conditions if condition.status and condition.type in STATES]
-    if len(holding) > 1:
-        yield f"{', '.join(holding)} hold at the same time"
-    if len({condition.type for condition in after.conditions}) < len(after.conditions):
+    if len(holding(after)) > 1 and len(holding(before)) <= 1 and is_well_formed(before):
+        yield f"{', '.join(holding(after))} hold at the same time"
+    if is_well_formed(before) and not is_well_formed(after):
         yield "a condition is there twice"
     if before.finished and [c for c in after.conditions if c.status] != [c for c in before.conditions if c.status]:
         yield "the end of a job has changed"
     if plan.status is not None and after.finished and not before.finished:
-        end = next(c for c in after.conditions if c.type in (ConditionType.SUCCEEDED, ConditionType.FAILED))
+        end = next(c for c in after.conditions if c.status and c.type in ENDS)
         if not (end.reason and end.message and after.completion_time):
             yield "the end has no reason, no message or no time"
     for role, replicas in before.replicas.items():
@@ -53,6 +75,36 @@ def _of_status(observed: Observed, plan: Plan) -> Iterator[str]:
     if after.attempts < before.attempts:
         yield "failures are forgotten"
     yield from _of_limits(observed, after)
+
+
+def _of_moves(observed: Observed, plan: Plan) -> Iterator[str]:
+    """The documented machine: which state follows which, and what the list of conditions then looks like."""
+    before, after = observed.job.status, plan.status
+    states = holding(before)
+    if after is None or len(states) > 1 or not is_well_formed(before):
+        return
+    was = states[0] if states else None
+    now = next(iter(holding(after)), None)
+    if now is None and was not in MAY_BE_CREATED_ONLY:
+        yield f"{was} is followed by nothing"
+    if now is not None and now not in MOVES[was]:
+        yield f"{was} is followed by {now}"
+    if not after.has(ConditionType.CREATED) and not (before.finished or observed.problem):
+        yield "it is not Created"
+    if now is not None and now is not was and after.conditions[-1].type is not now:
+        yield f"{now} is new, and not the last condition"
+    if now is ConditionType.SUSPENDED and not (observed.job.run_policy.suspend or observed.problem):
+        yield "it is suspended, and nobody has asked for that"
+    for condition in after.conditions:
+        known = before.condition(condition.type)
+        moved = known is not None and known.last_transition_time != condition.last_transition_time
+        if known is not None and moved and known.status == condition.status:
+            yield f"the transition time of {condition.type} changes without its status"
+    resumed = before.has(ConditionType.SUSPENDED) and not after.has(ConditionType.SUSPENDED)
+    if before.start_time not in (None, after.start_time) and not resumed:
+        yield "its start time changes"
+    if after.completion_time is not None and not after.finished and before.completion_time is None:
+        yield "it goes on with a completion time"
 
 
 def _of_limits(observed: Observed, after: JobStatus) -> Iterator[str]:
@@ -96,3 +148,30 @@ def _of_second_look(observed: Observed, status: JobStatus) -> Iterator[str]:
         yield f"a second look changes the status: {status} to {again.status}"
     if again.notes:
         yield f"a second look tells: {again.notes}"
+
+
+def _of_aftermath(observed: Observed, plan: Plan) -> Iterator[str]:
+    """Once a plan is carried out, and nothing else has happened, nothing is left to do but to wait."""
+    again = decide(carried_out(observed, plan))
+    # The end of a pod that no kubelet runs is known as soon as it is deleted.
+    deleted = {delete.uid for delete in plan.delete_pods}
+    again = replace(again, release=tuple(pod for pod in again.release if pod.uid not in deleted))
+    if again.creates_or_deletes or again.release:
+        done = {field: value for field in _DEEDS if (value := getattr(again, field))}
+        yield f"what was done is done again: {done}"
+    if again.notes:
+        yield f"what was told is told again: {again.notes}"
+
+
+_DEEDS = (
+    "extras",
+    "create_services",
+    "create_claims",
+    "create_pods",
+    "release",
+    "delete_pods",
+    "stop_pods",
+    "delete_services",
+    "delete_claims",
+    "delete_job",
+)

@@ -90,7 +90,7 @@ def _job(dice: Dice, of: Workload) -> tuple[Job, str]:
         job, problem = of.dialect.decode(obj, of.framework), ""
     except SpecError as error:
         job, problem = of.dialect.outline(obj, of.framework), str(error)
-    return replace(job, status=_status(dice, job)), problem
+    return replace(job, status=_status(dice, of, job)), problem
 
 
 def _deletion(dice: Dice, chance: float) -> dict[str, Any]:
@@ -162,7 +162,50 @@ _ORDERS = (
 _OVER = (ConditionType.SUSPENDED, ConditionType.SUCCEEDED, ConditionType.FAILED)
 
 
-def _status(dice: Dice, job: Job) -> JobStatus:
+def _hostile(dice: Dice) -> dict[str, Any]:
+    """A status as an earlier operator, or a person, may have left it: nothing in it fits together."""
+    times = [format_time(dice.before()), format_time(NOW + timedelta(days=1)), "yesterday", "", None]
+    condition = [
+        {
+            "type": dice.any(*ConditionType, "Unheard", None),
+            "status": dice.any("True", "True", "False", "Unknown"),
+            "reason": dice.any("", "JobRunning", None),
+            "message": dice.any("", "told", None),
+            **dice.optional(lastUpdateTime=dice.any(*times), lastTransitionTime=dice.any(*times)),
+        }
+        for _ in range(dice.count(4))
+    ]
+    replicas = {
+        name: dice.any(None, {})
+        if dice.often(0.3)
+        else dice.optional(
+            active=dice.any(7, -3, "many"),
+            succeeded=dice.any(0, 9),
+            restarts=dice.any(2, -1),
+            succeededIndexes=dice.any("0", "0-2", "9-1", "x", "5-", "-1", "", "0-2,2,1"),
+        )
+        for name in ("Worker", "worker", "Master", "Unheard")
+        if dice.often(0.5)
+    }
+    return dice.optional(
+        conditions=condition,
+        replicaStatuses=replicas,
+        startTime=dice.any(*times),
+        completionTime=dice.any(*times),
+        attempts=dice.any(-1, 2, 10**12, "some"),
+        jobRestarts=dice.any(-1, 1, 10**6),
+        restartTime=dice.any(*times),
+        countedPods=[dice.any("uid-job-worker-0", "uid-job-master-0", "")],
+        firstFailure=dice.any({}, {"pod": "job-worker-0", "time": times[0], "exitCode": "bad"}),
+        lostNodes=[{"name": dice.any("", *NODES), "time": dice.any(*times)}],
+        judgedNodes={"uid-job-worker-0": dice.any([], ["Ready=False"], ["=", ""])},
+        other=dice.any(1, None, {"a": []}),
+    )
+
+
+def _status(dice: Dice, of: Workload, job: Job) -> JobStatus:
+    if dice.often(0.1):
+        return of.dialect.decode_status(_hostile(dice))
     types = dice.any(*_ORDERS)
     finished = bool(types) and types[-1] in (ConditionType.SUCCEEDED, ConditionType.FAILED)
     moment = dice.before()
@@ -213,7 +256,7 @@ def _pod(dice: Dice, of: Workload, job: Job, name: str, policy: RestartPolicy) -
         "uid": f"uid-{name}",
         "creationTimestamp": format_time(dice.before()),
         "finalizers": [OUTCOME_FINALIZER] if dice.often(0.9) else [],
-        "annotations": {ATTEMPT: str(dice.count(job.status.restarts))} if dice.often(0.8) else {},
+        "annotations": {ATTEMPT: str(dice.count(max(job.status.restarts, 0)))} if dice.often(0.8) else {},
     }
     if going:
         metadata |= {

@@ -9,10 +9,10 @@ import pytest
 from decisions import laws
 from decisions.__main__ import main
 from decisions.laws import violations
-from decisions.states import KINDS, observed
+from decisions.states import KINDS, NOW, observed
 from kdl_workloads.engine.decide import decide
 from kdl_workloads.engine.observed import Observed
-from kdl_workloads.engine.plan import Plan
+from kdl_workloads.engine.plan import Delete, Plan
 from kdl_workloads.job import ConditionType
 
 STATES = 3000
@@ -62,7 +62,19 @@ def never_fails(plan: Plan) -> Plan:
     return replace(plan, status=replace(plan.status, conditions=kept))
 
 
-@pytest.mark.parametrize("bug", [made_twice, forgets, never_fails])
+def goes_back(plan: Plan) -> Plan:
+    """A job that runs is no more than created again."""
+    if plan.status is None or not plan.status.has(ConditionType.RESTARTING):
+        return plan
+    kept = tuple(c for c in plan.status.conditions if c.type is not ConditionType.RESTARTING)
+    return replace(plan, status=replace(plan.status, conditions=kept))
+
+
+def starts_anew(plan: Plan) -> Plan:
+    return plan if plan.status is None else replace(plan, status=replace(plan.status, start_time=NOW))
+
+
+@pytest.mark.parametrize("bug", [made_twice, forgets, never_fails, goes_back, starts_anew])
 def test_bugs_are_found(bug: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(found: Observed) -> Plan:
         plan: Plan = bug(decide(found))
@@ -70,6 +82,15 @@ def test_bugs_are_found(bug: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(laws, "decide", wrong)
     assert any(violations(observed(seed)) for seed in range(300))
+
+
+def test_a_deed_that_is_done_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(found: Observed) -> Plan:
+        again = tuple(Delete(pod.name, pod.uid) for pod in found.pods if pod.status.phase == "Failed")
+        return replace(decide(found), delete_pods=again)
+
+    monkeypatch.setattr(laws, "decide", wrong)
+    assert any("is done again" in text for seed in range(50) for text in violations(observed(seed)))
 
 
 def test_a_decision_that_raises_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

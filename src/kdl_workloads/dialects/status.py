@@ -189,7 +189,7 @@ def _time(value: object) -> datetime | None:
 
 
 def _number(value: object) -> int:
-    return _or_none(int, value) or 0
+    return max(_or_none(int, value) or 0, 0)
 
 
 def _or_none(convert: Callable[[Any], T], value: object) -> T | None:

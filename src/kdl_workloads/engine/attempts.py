@@ -31,7 +31,7 @@ def settle(status: JobStatus, replicas: Replicas, container: str, now: datetime)
     new = [replica for replica in ended if replica.pod.uid not in status.uncounted]
     late = (replica for replica in replicas.surplus if replica.outcome is Outcome.SUCCEEDED)
     surplus = [msgspec.structs.replace(replica, restarts=0) for replica in late]
-    counted = {replica.pod.uid for replica in new if _attempts(replica) or _restarts(replica)}
+    counted = {replica.pod.uid for replica in new if replica.outcome is Outcome.FAILED or _counts(replica)}
     seen = {replica.pod.uid for replica in replicas.all()}
     together = sum(map(_attempts, new))
     if any(replica.restarts_job for replica in new):
@@ -61,6 +61,10 @@ def newly_failed(before: JobStatus, replicas: Replicas) -> list[Replica]:
         for replica in replicas.wanted.values()
         if replica.outcome is Outcome.FAILED and replica.pod.uid not in before.uncounted
     ]
+
+
+def _counts(replica: Replica) -> bool:
+    return _attempts(replica) > 0 or _restarts(replica) > 0
 
 
 def _attempts(replica: Replica) -> int:

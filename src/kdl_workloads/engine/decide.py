@@ -100,7 +100,7 @@ def _go_on(observed: Observed, status: JobStatus, replicas: Replicas) -> Plan:
     block, resumes_at = observed.block, whole_restart.resumes_at(status, replicas, observed.now)
     if block is not None and observed.now < block.until:
         return replace(plan, requeue_at=_earliest([block.until, *times]))
-    if replicas.stale or resumes_at is not None:
+    if replicas.stale or resumes_at is not None or whole_restart.all_going(observed, replicas):
         return replace(plan, requeue_at=_earliest([resumes_at, *times]))
     empty = list(growth.missing_places(observed, status, replicas))
     times.append(growth.extras_due(observed))

@@ -163,7 +163,9 @@ def _replica(observed: Observed, place: Slot, pod: Pod) -> Replica:
     rule = rule_for(observed, role, pod, how)
     replaced = how.known and is_replaced(how, spec.restart_policy, pod, workload, rule)
     restarts = pod.restart_count if spec.restart_policy in _KUBELET_RESTARTS else 0
-    restarts_job = replaced and _restarts_job(observed.job, rule)
+    # A pod that we replace for itself alone may look, once it is going, as if somebody had deleted it.
+    settled = how is Outcome.DELETED and pod.uid in observed.job.status.uncounted
+    restarts_job = replaced and not settled and _restarts_job(observed.job, rule)
     tolerated = not workload.framework.fails_job(observed.job, role)
     return Replica(role, index, pod, how, replaced, restarts, rule, restarts_job, tolerated)
 

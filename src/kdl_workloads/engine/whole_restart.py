@@ -11,7 +11,7 @@ from kdl_workloads.engine.conditions import set_condition
 from kdl_workloads.engine.observed import Observed
 from kdl_workloads.engine.replicas import Replica, Replicas
 from kdl_workloads.engine.restart import HEALTHY, PAUSES
-from kdl_workloads.job import ConditionType, JobStatus
+from kdl_workloads.job import ConditionType, JobStatus, RestartScope
 
 
 def cause(replicas: Replicas) -> Replica | None:
@@ -20,6 +20,14 @@ def cause(replicas: Replicas) -> Replica | None:
     causes = [replica for replica in replicas.wanted.values() if replica.restarts_job]
     peers = any(not replica.pod.terminating for replica in replicas.wanted.values())
     return next((replica for replica in causes if replica.restarting), causes[0] if causes and peers else None)
+
+
+def all_going(observed: Observed, replicas: Replicas) -> bool:
+    """Whether somebody has deleted every pod that a job which restarts as a whole still has. What it has not is made
+    only after they are gone: a new pod among them would be a peer that goes on, and all would start once more."""
+    by_scope = observed.job.run_policy.restart_scope is RestartScope.JOB
+    wanted = replicas.wanted.values()
+    return by_scope and bool(wanted) and all(replica.pod.terminating for replica in wanted)
 
 
 def restart(observed: Observed, status: JobStatus, replica: Replica) -> JobStatus:

@@ -144,3 +144,14 @@ def test_fields_of_others_are_kept() -> None:
     status = {"modelVersionName": "m", "cacheBackendName": "c", "lastReconcileTime": "2026-01-31T12:00:00Z"}
     assert decode_status(status).extra == status
     assert encode_status(decode_status(status)).items() >= status.items()
+
+
+def test_a_condition_that_is_there_twice_holds_if_one_of_them_does() -> None:
+    conditions = [{"type": "Failed", "status": "False"}, {"type": "Failed", "status": "True"}]
+    assert decode_status({"conditions": conditions}).finished
+    assert not decode_status({"conditions": conditions[:1]}).finished
+
+
+def test_no_number_is_negative() -> None:
+    status = decode_status({"attempts": -1, "jobRestarts": -1, "replicaStatuses": {"Worker": {"restarts": -1}}})
+    assert (status.attempts, status.restarts, status.replicas["Worker"].restarts) == (0, 0, 0)

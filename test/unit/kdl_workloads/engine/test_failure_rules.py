@@ -229,6 +229,9 @@ def test_a_failure_from_which_nothing_follows_is_not_charged(
     assert world.job.status.attempts == attempts
     assert not world.job.status.finished
     assert ("job-worker-0" in world.pods) != replaced
+    world.end("job-worker-1")
+    world.step()
+    assert [note.reason for note in world.notes].count("ExitedWithCode") == 1
 
 
 def test_a_rule_fails_the_job_also_for_a_role_whose_failures_the_kind_tolerates() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from kdl_workloads.engine.pod import ATTEMPT
 from kdl_workloads.job import ConditionType, ExitCodes, FailureAction, FailureRule, RestartScope, RunPolicy
-from unit.kdl_workloads.engine.world import MASTER, WORKER, World, after, make_job
+from unit.kdl_workloads.engine.world import MASTER, WORKER, World, after, make_job, make_pod
 
 WHOLE = RunPolicy(restart_scope=RestartScope.JOB)
 ALL = ["job-master-0", "job-worker-0", "job-worker-1"]
@@ -182,3 +182,33 @@ def test_the_result_of_the_new_attempt_counts() -> None:
     world.step()
     assert world.job.status.has(ConditionType.SUCCEEDED)
     assert world.job.status.replicas[MASTER].succeeded == 1
+
+
+def test_nothing_is_made_among_pods_that_are_all_going() -> None:
+    """A new pod would be a peer that goes on, and the others a reason to start once more."""
+    world = running()
+    del world.pods["job-master-0"]
+    world.delete("job-worker-0")
+    world.delete("job-worker-1")
+    assert world.step().create_pods == ()
+    stop_all(world)
+    world.step()
+    world.step()
+    assert world.job.status.restarts == 0
+    assert sorted(world.pods) == ALL
+
+
+def test_a_failure_that_a_rule_ignores_does_not_start_the_job_again_once_its_pod_is_going() -> None:
+    """Without the time of its end nobody can tell the delete that followed from one that was its cause."""
+    rule = FailureRule(FailureAction.IGNORE, False, reasons=frozenset({"DeadlineExceeded"}))
+    world = running(RunPolicy(restart_scope=RestartScope.JOB, failure_rules=(rule,)))
+    failed = make_pod(phase="Failed", reason="DeadlineExceeded", containers=[], uid="job-worker-0-1", held=True)
+    world.pods["job-worker-0"] = failed
+    assert [delete.name for delete in world.step().delete_pods] == ["job-worker-0"]
+    world.pods["job-worker-0"] = make_pod(
+        phase="Failed", reason="DeadlineExceeded", containers=[], uid="job-worker-0-1", deleted=world.now, grace=0
+    )
+    world.step()
+    assert world.job.status.restarts == 0
+    world.step()
+    assert world.created.count("job-worker-0") == 2
