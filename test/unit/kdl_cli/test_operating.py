@@ -63,6 +63,16 @@ def test_metrics_are_protected_as_the_flags_say(arguments: list[str], expected: 
     assert options_of(*arguments).metrics_security == expected
 
 
+@pytest.mark.parametrize(
+    ("arguments", "selection"), [([], "-TFJob"), (["--workloads", "auto"], "auto"), (["--workloads", "*"], "*")]
+)
+def test_the_variable_of_kubedl_selects_kinds(
+    arguments: list[str], selection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKLOADS_ENABLE", "-TFJob")
+    assert command.make_context("operator", arguments).params["workloads"] == selection
+
+
 def test_a_certificate_for_plain_metrics_is_refused() -> None:
     with pytest.raises(CliError, match="add --metrics-secure"):
         options_of("--metrics-cert-path", "/c")

@@ -23,3 +23,9 @@ def test_it_names_every_kind_in_its_groups() -> None:
     kubeflow = dict(re.findall(r"^\| (\w+Job)[^|]*\| . \| (.) \| ", PAGE, re.MULTILINE))
     assert rows == {framework.kind: "✓" if KUBEDL in framework.conventions else "–" for framework in BUILT_IN}
     assert kubeflow == {framework.kind: "✓" if KUBEFLOW in framework.conventions else "–" for framework in BUILT_IN}
+
+
+def test_every_known_defect_has_its_row() -> None:
+    cells = re.findall(r"^\| ((?:B?\d+(?:, )?)+) \|.*`\S+\.py::\w+` \|$", PAGE, re.MULTILINE)
+    numbers = [number for cell in cells for number in cell.split(", ")]
+    assert sorted(numbers) == sorted([*(f"B{i}" for i in range(1, 31)), *map(str, range(1, 20))])

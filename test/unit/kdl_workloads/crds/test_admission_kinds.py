@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from kdl_workloads.dialects.base import SpecError
+from kdl_workloads.dialects.registry import dialect_for
 from kdl_workloads.framework import KUBEDL, KUBEFLOW
 from kdl_workloads.frameworks.registry import BUILT_IN
 from unit.kdl_workloads.crds.test_admission import problems
@@ -94,3 +96,31 @@ def test_the_container_of_an_elasticdl_master_has_any_name() -> None:
     (container,) = obj["spec"]["elasticdlReplicaSpecs"]["Master"]["template"]["spec"]["containers"]
     container["name"] = "elasticdl-mnist-master"
     assert problems(obj) == []
+
+
+EVERY_KIND = [(version, framework.kind) for framework in BUILT_IN for version in framework.conventions]
+
+
+def required(api_version: str, kind: str) -> dict[str, int]:
+    return dict.fromkeys(FRAMEWORKS[kind].conventions[api_version].required or {"Worker"}, 1)
+
+
+@pytest.mark.parametrize("kind", [kind for version, kind in EVERY_KIND if version == KUBEFLOW])
+def test_who_manages_a_job_does_not_change(kind: str) -> None:
+    ours = job(KUBEFLOW, kind, required(KUBEFLOW, kind))
+    theirs = job(KUBEFLOW, kind, required(KUBEFLOW, kind), runPolicy={"managedBy": "kueue.x-k8s.io/multikueue"})
+    assert problems(theirs) == problems(theirs, theirs) == []
+    for new, old in ((ours, theirs), (theirs, ours)):
+        assert "managedBy is immutable" in "\n".join(problems(new, old))
+
+
+@pytest.mark.parametrize(("api_version", "kind"), EVERY_KIND)
+@pytest.mark.parametrize("wrong", [None, {}, {"template": {"spec": {"containers": []}}}])
+def test_a_role_without_a_container_is_refused(api_version: str, kind: str, wrong: Any) -> None:
+    obj = job(api_version, kind, required(api_version, kind))
+    specs = obj["spec"][FRAMEWORKS[kind].replica_specs_field]
+    specs[next(iter(specs))] = wrong
+    with pytest.raises(SpecError):
+        dialect_for(api_version).decode(obj, FRAMEWORKS[kind])
+    # KubeDL's MPIJob may have its Launcher in an older form, so that the CRD takes null for none.
+    assert problems(obj) or (api_version, kind, wrong) == (KUBEDL, "MPIJob", None)

@@ -117,6 +117,7 @@ def test_ports_without_a_name_get_one() -> None:
         ("job-worker-01", None),
         ("job-worker-", None),
         ("job-worker-a", None),
+        ("job-worker--1", None),
         ("job-ps-0", None),
         ("other-worker-0", None),
         ("worker-0", None),
