@@ -242,8 +242,8 @@ class JobStatus:
         return next((c for c in self.conditions if c.type == type_), None)
 
     def has(self, type_: ConditionType) -> bool:
-        """Whether the condition holds; also if another program has written the same condition twice."""
-        return any(condition.type is type_ and condition.status for condition in self.conditions)
+        condition = self.condition(type_)
+        return condition is not None and condition.status
 
     @property
     def finished(self) -> bool:

@@ -110,7 +110,7 @@ def decode_status(status: Mapping[str, Any]) -> JobStatus:
     conditions = (_decode_condition(item) for item in status.get("conditions") or ())
     replicas: Mapping[str, Any] = status.get("replicaStatuses") or {}
     return JobStatus(
-        conditions=tuple(condition for condition in conditions if condition is not None),
+        conditions=_each_once(condition for condition in conditions if condition is not None),
         replicas={role: decode_replica(value or {}) for role, value in replicas.items()},
         start_time=_time(status.get("startTime")),
         completion_time=_time(status.get("completionTime")),
@@ -151,6 +151,17 @@ def _decode_condition(value: Mapping[str, Any]) -> Condition | None:
         last_update_time=updated,
         last_transition_time=_time(value.get("lastTransitionTime")) or updated,
     )
+
+
+def _each_once(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+    """Of a condition that another program has written twice the one that holds, else the last."""
+    kept: dict[ConditionType, Condition] = {}
+    for condition in conditions:
+        known = kept.get(condition.type)
+        if known is None or condition.status or not known.status:
+            kept.pop(condition.type, None)
+            kept[condition.type] = condition
+    return tuple(kept.values())
 
 
 def _decode_failure(value: Mapping[str, Any]) -> Failure | None:

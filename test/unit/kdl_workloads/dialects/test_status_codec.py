@@ -146,10 +146,12 @@ def test_fields_of_others_are_kept() -> None:
     assert encode_status(decode_status(status)).items() >= status.items()
 
 
-def test_a_condition_that_is_there_twice_holds_if_one_of_them_does() -> None:
-    conditions = [{"type": "Failed", "status": "False"}, {"type": "Failed", "status": "True"}]
-    assert decode_status({"conditions": conditions}).finished
-    assert not decode_status({"conditions": conditions[:1]}).finished
+@pytest.mark.parametrize(("values", "holds"), [("FT", True), ("TF", True), ("FF", False), ("F", False), ("TT", True)])
+def test_a_condition_that_is_there_twice_holds_if_one_of_them_does(values: str, holds: bool) -> None:
+    raw = [{"type": "Failed", "status": {"T": "True", "F": "False"}[value], "reason": value} for value in values]
+    status = decode_status({"conditions": [*raw, {"type": "Created", "status": "True"}]})
+    assert status.finished is holds
+    assert [(c.type, c.reason) for c in status.conditions] == [("Failed", "T" if holds else "F"), ("Created", "")]
 
 
 def test_no_number_is_negative() -> None:
