@@ -60,6 +60,13 @@ async def test_a_write_of_another_version_loses_what_that_does_not_know(views: V
     assert (await views.spec("v1"), await views.spec("v2")) == ({"size": 2}, {"size": 2})
 
 
+async def test_so_does_one_that_changes_nothing(views: Views) -> None:
+    made = await views.api.ok("GET", views.path("v1"))
+    found = await views.merge("v2")
+    assert found["metadata"]["resourceVersion"] != made["metadata"]["resourceVersion"]
+    assert await views.spec("v1") == {"size": 1}
+
+
 async def test_what_the_stored_version_does_not_know_is_not_stored(views: Views) -> None:
     assert (await views.merge("v2", size=2, shape="round"))["spec"] == {"size": 2}
     assert await views.spec("v2") == {"size": 2}

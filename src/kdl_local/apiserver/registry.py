@@ -165,9 +165,10 @@ class Registry:
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
         self._set_owners(type_, new, old, stated, options)
         gone = deletion.is_complete(type_, new)
-        if strategy.unchanged(new, old) and not gone:
-            return stored
         shape = type_.to_storage(new)
+        # As stored: a write of another version loses what that does not know, even if it changes nothing that it does.
+        if strategy.unchanged(shape, stored.object) and not gone:
+            return stored
         if options.dry_run:
             return Entry(key, shape, stored.revision)
         if not gone:

@@ -1,13 +1,14 @@
 """Defaults, validation and addresses of services."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from ipaddress import IPv4Network, ip_address
 from typing import Any
 
 from kdl_local.apiserver.defaults import default_string
-from kdl_local.apiserver.fields import FieldError
+from kdl_local.apiserver.fields import FieldError, invalid_object
 from kdl_local.apiserver.names import dns_label, label_value, port_name, qualified_name
 from kdl_local.apiserver.types import Object
+from kdl_runtime.types import GroupVersionKind
 
 SERVICE_CIDR = IPv4Network("10.96.0.0/16")
 """Where cluster IPs come from; the first address is that of the service ``kubernetes``."""
@@ -18,6 +19,8 @@ _PROTOCOLS = ("SCTP", "TCP", "UDP")
 _AFFINITIES = ("ClientIP", "None")
 _SINGLE, _DUAL = "SingleStack", "RequireDualStack"
 _POLICIES = ("PreferDualStack", _DUAL, _SINGLE)
+_SERVICE = GroupVersionKind("", "v1", "Service")
+_VERSIONS = {"IPv4": 4, "IPv6": 6}
 _FAMILIES = ("IPv4",)
 """Those of the cluster."""
 
@@ -46,10 +49,11 @@ def assign_cluster_ip(service: Object, taken: Collection[str], cidr: IPv4Network
     """Gives a new service that wants a cluster IP the first free one, in place.
 
     ``taken`` holds the addresses of all other services. A service that is headless, external or has an address keeps
-    it. ValueError when the range is exhausted.
+    it, and one of a family that the cluster has not gets none. ValueError when the range is exhausted.
     """
     spec = service["spec"]
-    if spec.get("clusterIP") or spec.get("type") == "ExternalName":
+    family = (spec.get("ipFamilies") or _FAMILIES)[0]
+    if spec.get("clusterIP") or spec.get("type") == "ExternalName" or family not in _FAMILIES:
         return
     for address in cidr.hosts():
         if (text := str(address)) not in taken and address != cidr.network_address + 1:
@@ -59,10 +63,14 @@ def assign_cluster_ip(service: Object, taken: Collection[str], cidr: IPv4Network
 
 
 def service_errors(service: Object, old: Object | None) -> list[FieldError]:
-    """A service whose defaults are filled in. What is wrong with its addresses is told alone: they are given first."""
+    """What is wrong with a service whose defaults are filled in.
+
+    Raises Invalid for wrong addresses, which are told alone, even without what is wrong with the metadata: a service
+    gets its addresses before the rest is looked at.
+    """
     spec = service.get("spec") or {}
     if errors := [*_address_errors(spec)] or [*_family_errors(spec)]:
-        return errors
+        raise invalid_object(_SERVICE, service["metadata"].get("name", ""), errors)
     errors = list(_port_errors(spec))
     kind, address = spec.get("type"), spec.get("clusterIP") or ""
     if kind not in _TYPES:
@@ -88,10 +96,18 @@ def _address_errors(spec: Mapping[str, Any]) -> Iterable[FieldError]:
     if address and address != HEADLESS and not _is_address(address):
         detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
         yield FieldError.invalid("spec.clusterIPs[0]", address, detail)
+    families: Sequence[str] = spec.get("ipFamilies") or ()
+    for index, family in enumerate(families):
+        if family not in _VERSIONS:
+            yield FieldError.not_supported(f"spec.ipFamilies[{index}]", family, tuple(_VERSIONS))
+    version = _VERSIONS.get(families[0]) if families else None
+    if version and _is_address(address) and ip_address(address).version != version:
+        detail = f"expected an {families[0]} value as indicated by `ipFamilies[0]`"
+        yield FieldError.invalid("spec.clusterIPs[0]", address, detail)
     policy = spec.get("ipFamilyPolicy")
     if policy is not None and policy not in _POLICIES:
         yield FieldError.not_supported("spec.ipFamilyPolicy", policy, _POLICIES)
-    elif policy == _SINGLE and len(spec.get("ipFamilies") or ()) > 1:
+    elif policy == _SINGLE and len(families) > 1:
         detail = f"must be '{_DUAL}' or 'PreferDualStack' when multiple IP families are specified"
         yield FieldError.invalid("spec.ipFamilyPolicy", policy, detail)
 

@@ -74,6 +74,8 @@ async def _run(options: argparse.Namespace) -> int:
                     return
                 outcome = await runner.run(sequence(seed))
                 totals.add(seed, outcome)
+                if outcome.finding is not None:
+                    print(f"seed {seed} differs: {outcome.finding.unexplained[0]}", flush=True)
                 if options.verbose:
                     print(transcript(outcome))
 

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from kdl_local.apiserver.services import assign_cluster_ip, default_service, service_errors
+from kdl_runtime.errors import Invalid
 
 
 def service(**spec: Any) -> dict[str, Any]:
@@ -60,18 +61,41 @@ def test_an_exhausted_range_is_an_error() -> None:
             'spec.ports[1].name: Duplicate value: "a"',
         ),
         ({"ports": [{"port": 1, "name": "a"}, {"port": 1, "name": "b"}]}, "spec.ports[1]: Duplicate value: {"),
-        ({"clusterIP": "here"}, 'spec.clusterIPs[0]: Invalid value: "here": must be a valid IP address'),
-        ({"clusterIP": "None", "type": "NodePort"}, 'spec.clusterIPs[0]: Invalid value: "None": may not be set to'),
-        ({"ipFamilies": ["IPv6"]}, 'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster'),
-        (
-            {"ipFamilyPolicy": "RequireDualStack"},
-            'spec.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster',
-        ),
         ({"selector": {"a b": "c"}}, 'spec.selector: Invalid value: "a b": name part must consist'),
     ],
 )
 def test_refused(spec: dict[str, Any], message: str) -> None:
     assert [str(error)[: len(message)] for error in service_errors(service(**spec), None)] == [message]
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"clusterIP": "here"}, 'spec.clusterIPs[0]: Invalid value: "here": must be a valid IP address'),
+        ({"clusterIP": "here", "type": "Odd"}, 'spec.clusterIPs[0]: Invalid value: "here": must be a valid IP address'),
+        ({"clusterIP": "None", "type": "NodePort"}, 'spec.clusterIPs[0]: Invalid value: "None": may not be set to'),
+        ({"ipFamilies": ["IPv6"]}, 'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster'),
+        ({"ipFamilies": ["IPv9"]}, 'spec.ipFamilies[0]: Unsupported value: "IPv9": supported values: "IPv4", "IPv6"'),
+        (
+            {"ipFamilies": ["IPv6"], "clusterIP": "10.96.0.9"},
+            'spec.clusterIPs[0]: Invalid value: "10.96.0.9": expected an IPv6 value as indicated by `ipFamilies[0]`',
+        ),
+        (
+            {"ipFamilyPolicy": "RequireDualStack"},
+            'spec.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster',
+        ),
+    ],
+)
+def test_wrong_addresses_are_told_alone(spec: dict[str, Any], message: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        service_errors(service(**spec), None)
+    assert str(refusal.value).startswith(f'Service "s" is invalid: {message}')
+
+
+def test_no_address_of_a_family_that_the_cluster_has_not() -> None:
+    obj = service(ipFamilies=["IPv6"])
+    assign_cluster_ip(obj, ())
+    assert "clusterIP" not in obj["spec"]
 
 
 @pytest.mark.parametrize(
