@@ -24,9 +24,11 @@ def total(cluster: Cluster, name: str, **labels: str) -> float:
 
 
 def _samples(cluster: Cluster, name: str) -> Iterator[tuple[dict[str, str], float]]:
+    # The parser gives every counter the ending that OpenMetrics asks for.
+    names = {name, f"{name}_total"}
     for family in text_string_to_metric_families(metrics_text(cluster)):
         for sample in family.samples:
-            if sample.name == name:
+            if sample.name in names:
                 yield sample.labels, sample.value
 
 
