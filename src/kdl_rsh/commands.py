@@ -49,9 +49,11 @@ class Streams:
 
 @dataclass(frozen=True, slots=True)
 class CommandOptions:
-    """``container``: empty is the pod's first, or the one that its annotation names. ``patience``: seconds that a pod
-    may take until it is ready."""
+    """``pods``: what the names of the pods that may be entered begin with; a number follows. ``container``: empty is
+    the pod's first, or the one that its annotation names. ``patience``: seconds that a pod may take until it is
+    ready."""
 
+    pods: str
     container: str = ""
     patience: float = 600.0
 
@@ -59,7 +61,7 @@ class CommandOptions:
 class PodCommands:
     """Runs commands in the pods of one namespace. ``async with`` closes its connections."""
 
-    def __init__(self, config: ClusterConfig, clock: Clock, options: CommandOptions = CommandOptions()) -> None:
+    def __init__(self, config: ClusterConfig, clock: Clock, options: CommandOptions) -> None:
         self._config = config
         self._clock = clock
         self._options = options
@@ -75,7 +77,12 @@ class PodCommands:
         await self._transport.close()
 
     async def run(self, pod: str, command: str, streams: Streams) -> int:
-        """The exit code of ``sh -c command`` in the pod, once it is ready. CommandError if it cannot be had."""
+        """The exit code of ``sh -c command`` in the pod, once it is ready. CommandError if it cannot be had.
+
+        The account may enter every pod of the namespace, so whoever leaves calls here is held to those of the job.
+        """
+        if not may_enter(pod, self._options.pods):
+            raise CommandError(f"{pod!r} is none of the pods {self._options.pods}<number>: no command is run in it")
         await self._wait_ready(pod)
         async with self._open(pod, command) as socket:
             feeding = asyncio.create_task(_feed(socket, streams.stdin))
@@ -130,6 +137,12 @@ class PodCommands:
             except (aiohttp.ClientError, OSError) as error:
                 raise CommandError(f"cannot run a command in pod {pod}: {error}") from error
             yield socket
+
+
+def may_enter(pod: str, begin: str) -> bool:
+    """Whether a pod's name is ``begin`` and a number, and nothing else."""
+    number = pod.removeprefix(begin)
+    return bool(begin) and pod != number and number.isascii() and number.isdecimal()
 
 
 def _not_ready(pod: dict[str, Any]) -> str:

@@ -10,15 +10,16 @@ EXCHANGE_MOUNT = {"name": EXCHANGE_VOLUME, "mountPath": EXCHANGE_DIRECTORY}
 """For every container that starts commands."""
 
 
-def sidecar(image: str, container: str = "") -> dict[str, Any]:
-    """The agent, as the first init container; it runs as long as the pod (KEP-753, Kubernetes 1.29). ``container``: of
-    the other pods; empty is their first. It alone has a token of the pod's service account."""
+def sidecar(image: str, pods: str, container: str = "") -> dict[str, Any]:
+    """The agent, as the first init container; it runs as long as the pod (KEP-753, Kubernetes 1.29). ``pods``: what the
+    names of the other pods begin with, before their number; ``container``: of these, empty is their first. It alone has
+    a token of the pod's service account."""
     return {
         "name": AGENT_CONTAINER,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "restartPolicy": "Always",
-        "command": [*AGENT_COMMAND, *(["--container", container] if container else [])],
+        "command": [*AGENT_COMMAND, "--pods", pods, *(["--container", container] if container else [])],
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "volumeMounts": [

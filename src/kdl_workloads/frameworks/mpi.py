@@ -145,8 +145,9 @@ class MPI(Framework):
         spec = template["spec"]
         given = {"serviceAccountName": _service_account(job), "automountServiceAccountToken": False}
         spec = {**({} if spec.get("serviceAccountName") else given), **spec}
+        workers = self.child_name(job, WORKER, 0).removesuffix("0")
         spec["initContainers"] = [
-            pod.sidecar(self._agent_image, str(job.options.get("mainContainer") or "")),
+            pod.sidecar(self._agent_image, workers, str(job.options.get("mainContainer") or "")),
             *(spec.get("initContainers") or ()),
         ]
         spec["volumes"] = [*(spec.get("volumes") or ()), _config_volume(job, MODES), *pod.volumes()]

@@ -97,7 +97,7 @@ def test_only_the_agent_has_a_token(version: str) -> None:
     spec = PLUGIN.pod_template(job, "Launcher", 0)["spec"]
     [agent] = spec["initContainers"]
     assert (agent["name"], agent["image"], agent["restartPolicy"]) == (AGENT_CONTAINER, "registry/agent:1", "Always")
-    assert agent["command"] == ["kdl", "rsh-agent", "--container", "main"]
+    assert agent["command"] == ["kdl", "rsh-agent", "--pods", "job-worker-", "--container", "main"]
     assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("job-launcher", False)
     token = "/var/run/secrets/kubernetes.io/serviceaccount"
     assert token in [mount["mountPath"] for mount in agent["volumeMounts"]]
