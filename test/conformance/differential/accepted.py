@@ -81,11 +81,11 @@ ACCEPTED: tuple[Accepted, ...] = (
         examples.POD_WARNING,
     ),
     Accepted(
-        "json-patch-replace",
-        "A JSON patch cannot replace what is not there",
-        "RFC 6902 says so; the real server adds it",
-        recognition.replaced_nothing,
-        examples.JSON_PATCH_REPLACE,
+        "json-patch-absent",
+        "A JSON patch can neither replace nor copy what is not there",
+        "RFC 6902 says so; the real server adds it, and copies null",
+        recognition.patched_nothing,
+        examples.JSON_PATCH_ABSENT,
         diverges=True,
     ),
     Accepted(

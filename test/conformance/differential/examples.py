@@ -67,7 +67,7 @@ TOLERATIONS = (_pod(tolerations=None),)
 TOKENS = (_pod(automountServiceAccountToken=None),)
 NODE = (_post("/api/v1/nodes", {"metadata": {"name": "fz-x", "labels": _LABELS}}),)
 POD_WARNING = (_pod("a" * 64),)
-JSON_PATCH_REPLACE = (
+JSON_PATCH_ABSENT = (
     _config_map(),
     _patch(f"{_SPACE}/configmaps/x", [{"op": "replace", "path": "/metadata/labels/none", "value": "1"}], JSON_PATCH),
 )

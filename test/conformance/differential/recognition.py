@@ -233,9 +233,10 @@ def other_rights(exchange: Exchange, difference: Difference) -> bool:
     return difference.place == "code" and exchange.real.code == 403 and "cannot " in str(difference.real)
 
 
-def replaced_nothing(exchange: Exchange, difference: Difference) -> bool:
-    """A JSON patch that replaces what is not there, which the real server takes for an addition."""
-    replaces = isinstance(exchange.step.body, list) and any(
-        isinstance(item, dict) and item.get("op") == "replace" for item in exchange.step.body
+def patched_nothing(exchange: Exchange, difference: Difference) -> bool:
+    """A JSON patch that replaces or copies what is not there."""
+    needs = isinstance(exchange.step.body, list) and any(
+        isinstance(item, dict) and item.get("op") in ("replace", "copy") for item in exchange.step.body
     )
-    return replaces and difference.place == "code" and exchange.real.code == 200 and exchange.local.code == 422
+    refused = exchange.real.code == 200 and exchange.local.code == 422 and "does not exist" in str(difference.local)
+    return needs and refused and difference.place == "code"
