@@ -250,6 +250,47 @@ async def test_probes_and_hooks_are_checked(api: Api, container: Object, causes:
     assert answer.causes == [(f"spec.containers[0].{field}", reason) for field, reason in causes]
 
 
+def wanting(**resources: Object) -> Object:
+    return {"resources": resources}
+
+
+@pytest.mark.parametrize(
+    ("container", "causes"),
+    [
+        (wanting(requests={"gpu": 1}), ["requests[gpu]"]),
+        (wanting(limits={"gpu": 1}), ["limits[gpu]", "requests[gpu]"]),
+        (wanting(requests={"nvidia.com/gpu": 1}), ["limits"]),
+        (wanting(requests={"nvidia.com/gpu": 1}, limits={"nvidia.com/gpu": 2}), ["requests"]),
+        (wanting(limits={"nvidia.com/gpu": "500m"}), ["limits[nvidia.com/gpu]", "requests[nvidia.com/gpu]"]),
+        (wanting(limits={"hugepages-2Mi": "4Mi"}), [""]),
+        (wanting(limits={"nvidia.com/gpu": 2, "cpu": "1", "ephemeral-storage": "1Gi"}), []),
+    ],
+)
+async def test_what_a_container_may_ask_for(api: Api, container: Object, causes: list[str]) -> None:
+    pod = pending_pod("a")
+    pod["spec"]["containers"][0] |= container
+    answer = await api("POST", api.path("pods"), pod, dryRun="All")
+    path = "spec.containers[0].resources"
+    assert answer.code == (422 if causes else 201)
+    assert sorted({field for field, _ in answer.causes}) == [f"{path}.{name}".rstrip(".") for name in causes]
+
+
+@pytest.mark.parametrize(
+    ("container", "field"),
+    [
+        ({"restartPolicy": "Sometimes"}, "restartPolicy"),
+        ({"readinessProbe": {"exec": {"command": ["true"]}}}, "readinessProbe"),
+        ({"lifecycle": {"preStop": {"exec": {"command": ["true"]}}}}, "lifecycle"),
+        ({"restartPolicy": "Always", "readinessProbe": {"exec": {"command": ["true"]}}}, ""),
+    ],
+)
+async def test_only_sidecars_have_probes_before_the_containers(api: Api, container: Object, field: str) -> None:
+    pod = pending_pod("a", initContainers=[{"name": "init", "image": "kdl/python", **container}])
+    answer = await api("POST", api.path("pods"), pod, dryRun="All")
+    found = [name for name, _ in answer.causes]
+    assert (answer.code, found) == ((422, [f"spec.initContainers[0].{field}"]) if field else (201, []))
+
+
 async def test_a_volume_is_of_one_type(api: Api) -> None:
     pod = pending_pod("a")
     pod["spec"]["volumes"] = [{"name": "v", "configMap": {"name": "x"}, "emptyDir": {}}]

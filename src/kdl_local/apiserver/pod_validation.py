@@ -4,10 +4,10 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from kdl_local.apiserver.container_resources import resource_errors
 from kdl_local.apiserver.fields import FieldError
 from kdl_local.apiserver.names import dns_label, dns_subdomain, env_name, label_value, port_name, qualified_name
 from kdl_local.apiserver.types import Object
-from kdl_runtime.codec.quantity import parse_quantity
 
 _RESTART_POLICIES = ("Always", "OnFailure", "Never")
 _DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
@@ -27,6 +27,8 @@ _VOLUME_SOURCES = {
     "projected": "",
 }
 """In the order in which they are looked at, with the field that each needs."""
+_CONTAINER_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_NOT_IN_INIT = "may not be set for init containers without restartPolicy=Always"
 _PROBES = ("exec", "httpGet", "tcpSocket", "grpc")
 _HOOKS = ("exec", "httpGet", "tcpSocket", "sleep")
 _PROBE_NUMBERS = ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold")
@@ -149,8 +151,16 @@ def _container_errors(
     for index, entry in enumerate(container.get("env") or ()):
         yield from _env_errors(entry, f"{path}.env[{index}]")
     yield from _mount_errors(container.get("volumeMounts") or (), f"{path}.volumeMounts", volumes)
-    yield from _resource_errors(container.get("resources") or {}, f"{path}.resources")
-    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+    yield from resource_errors(container.get("resources") or {}, f"{path}.resources")
+    policy = container.get("restartPolicy")
+    if policy is not None and policy not in _RESTART_POLICIES:
+        yield FieldError.not_supported(f"{path}.restartPolicy", policy, sorted(_RESTART_POLICIES))
+    if ".initContainers[" in path and policy != "Always":
+        for name in (*_CONTAINER_PROBES, "lifecycle"):
+            if container.get(name) is not None:
+                yield FieldError.forbidden(f"{path}.{name}", _NOT_IN_INIT)
+        return
+    for name in _CONTAINER_PROBES:
         if (probe := container.get(name)) is not None:
             yield from _probe_errors(probe, f"{path}.{name}", restarts=name != "readinessProbe")
     for name, hook in (container.get("lifecycle") or {}).items():
@@ -253,30 +263,6 @@ def _mount_errors(mounts: Iterable[Mapping[str, Any]], path: str, volumes: set[A
         elif place in places:
             yield FieldError.invalid(f"{where}.mountPath", place, "must be unique")
         places.add(place)
-
-
-def _resource_errors(resources: Mapping[str, Any], path: str) -> Iterable[FieldError]:
-    amounts: dict[str, dict[str, Any]] = {"limits": {}, "requests": {}}
-    for kind, found in amounts.items():
-        for name, value in (resources.get(kind) or {}).items():
-            where = f"{path}.{kind}[{name}]"
-            try:
-                found[name] = parse_quantity(value)
-            except ValueError:
-                yield FieldError.invalid(
-                    where,
-                    value,
-                    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
-                )
-                continue
-            if found[name] < 0:
-                yield FieldError.invalid(where, value, "must be greater than or equal to 0")
-    for name, wanted in amounts["requests"].items():
-        limit = amounts["limits"].get(name)
-        if limit is not None and wanted > limit:
-            shown = resources["requests"][name]
-            detail = f"must be less than or equal to {name} limit of {resources['limits'][name]}"
-            yield FieldError.invalid(f"{path}.requests", shown, detail)
 
 
 def _toleration_errors(toleration: Mapping[str, Any], path: str) -> Iterable[FieldError]:
