@@ -30,11 +30,18 @@ from kdl_local.node.node_object import HEARTBEAT_SECONDS, NodeIdentity, NodeRegi
 from kdl_local.pods import is_deleting, is_finished, is_older, node_name, patch_status
 from kdl_local.resources import PODS
 from kdl_runtime.clock import Clock
+from kdl_runtime.codec.times import parse_time
 from kdl_runtime.errors import ApiError, BadRequest
 from kdl_runtime.types import ObjectKey
 
 Object = Mapping[str, Any]
 
+PAST_DEADLINE = {
+    "phase": "Failed",
+    "reason": "DeadlineExceeded",
+    "message": "Pod was active on the node longer than the specified deadline",
+}
+"""What a kubelet says of a pod that it has ended at its ``activeDeadlineSeconds``."""
 EVICTED = {"reason": "Evicted", "message": "The node was low on resource: memory."}
 FAKE_TAINT = {"key": "kdl.io/fake", "value": "true", "effect": "NoSchedule"}
 
@@ -162,6 +169,9 @@ class FakeNodes:
             state = self._admit(uid, pod, node)
         if not is_older(pod, state.pod):
             state.pod = pod
+        left = self._seconds_left(state)
+        if left is not None and state.progress.step is not Step.ENDED:
+            self._timers.reschedule(("deadline", uid), left)
         if is_deleting(state.pod) and not state.stopping:
             state.stopping = True
             self._timers.reschedule(("pod", uid), self._stop_seconds(state))
@@ -187,6 +197,7 @@ class FakeNodes:
             self._of_node[state.node].discard(uid)
             self._missed.discard(uid)
             self._timers.discard(("pod", uid))
+            self._timers.discard(("deadline", uid))
 
     # ---- timers
 
@@ -216,10 +227,22 @@ class FakeNodes:
         grace = state.pod["metadata"].get("deletionGracePeriodSeconds") or 0
         return min(state.behaviour.stop_after, grace)
 
+    def _seconds_left(self, state: _FakePod) -> float | None:
+        """Until the pod's ``activeDeadlineSeconds`` are over, counted from its start; None without such a limit."""
+        limit, start = state.pod["spec"].get("activeDeadlineSeconds"), (state.pod.get("status") or {}).get("startTime")
+        if limit is None or start is None:
+            return None
+        return max(float(limit) - (self._clock.now() - parse_time(start)).total_seconds(), 0.0)
+
     def _step(self, uid: str, state: _FakePod) -> None:
         now = self._clock.now()
         if state.stopping:
             self._stop(uid, state)
+            return
+        if state.progress.step is not Step.ENDED and self._seconds_left(state) == 0.0:
+            self._timers.discard(("pod", uid))
+            self._end(state, SIGTERM_EXIT)
+            self._report(state, PAST_DEADLINE)
             return
         policy = state.pod["spec"].get("restartPolicy") or "Always"
         state.progress = advance(state.progress, state.behaviour, policy, now)
@@ -228,15 +251,8 @@ class FakeNodes:
 
     def _stop(self, uid: str, state: _FakePod) -> None:
         """Ends what runs, says so, and lets the API server forget the pod."""
-        now = self._clock.now()
-        if state.progress.step is Step.RUNNING:
-            grace = state.pod["metadata"].get("deletionGracePeriodSeconds") or 0
-            code = SIGTERM_EXIT if state.behaviour.stop_after <= grace else SIGKILL_EXIT
-            state.progress = end(state.progress, code, now)
-        elif state.progress.step is not Step.ENDED:
-            # Containers that wait to be restarted keep the exit code that they had.
-            code = state.progress.exit_code if state.progress.last_end else SIGKILL_EXIT
-            state.progress = Progress(Step.ENDED, state.progress.run, now, code, state.progress.last_end)
+        grace = state.pod["metadata"].get("deletionGracePeriodSeconds") or 0
+        self._end(state, SIGTERM_EXIT if state.behaviour.stop_after <= grace else SIGKILL_EXIT)
         if not is_finished(state.pod):
             self._report(state)
         key = ObjectKey(state.pod["metadata"]["namespace"], state.pod["metadata"]["name"])
@@ -245,6 +261,15 @@ class FakeNodes:
         except ApiError:
             # It is gone already, or another pod has its name.
             self._forget(uid)
+
+    def _end(self, state: _FakePod, code: int) -> None:
+        """``code`` is that of containers that run. Those that wait to be restarted keep the one that they had."""
+        now = self._clock.now()
+        if state.progress.step is Step.RUNNING:
+            state.progress = end(state.progress, code, now)
+        elif state.progress.step is not Step.ENDED:
+            code = state.progress.exit_code if state.progress.last_end else SIGKILL_EXIT
+            state.progress = Progress(Step.ENDED, state.progress.run, now, code, state.progress.last_end)
 
     def _report(self, state: _FakePod, extra: Mapping[str, Any] | None = None) -> bool:
         """``extra`` is what else the status says. False if the pod is gone."""

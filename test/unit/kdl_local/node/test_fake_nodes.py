@@ -284,3 +284,36 @@ def test_a_thousand_pods_cost_two_writes_each() -> None:
         assert found.server.store.revision - before <= 2 * 1000 + 20
 
     played(script)
+
+
+@pytest.mark.parametrize("lost", [0, 60])
+def test_a_pod_that_gets_a_deadline_is_ended_by_its_node_and_kept(lost: int) -> None:
+    async def script(found: Rig) -> None:
+        found.pod("p", {"run-seconds": "300"})
+        await asyncio.sleep(10)
+        if lost:
+            found.nodes.lose("fake-0")
+        found.direct.patch(PODS, "default", "p", {"spec": {"activeDeadlineSeconds": 1}})
+        await asyncio.sleep(1 + lost)
+        if lost:
+            assert found.status("p")["phase"] == "Running"
+            found.nodes.recover("fake-0")
+        await asyncio.sleep(0.1)
+        status = found.status("p")
+        assert (status["phase"], status["reason"]) == ("Failed", "DeadlineExceeded")
+        assert found.container("p")["state"]["terminated"]["exitCode"] == 143
+        await asyncio.sleep(600)
+        assert found.status("p")["phase"] == "Failed"
+
+    played(script)
+
+
+def test_a_pod_runs_until_its_deadline() -> None:
+    async def script(found: Rig) -> None:
+        found.pod("p", {}, activeDeadlineSeconds=30)
+        await asyncio.sleep(29)
+        assert found.status("p")["phase"] == "Running"
+        await asyncio.sleep(2)
+        assert found.status("p")["phase"] == "Failed"
+
+    played(script)
