@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from kdl_runtime.client.client import Client
 from kdl_runtime.client.options import DeleteOptions, Patch, PatchType, Preconditions, WriteOptions
-from kdl_runtime.codec.patch import merge_diff
+from kdl_runtime.codec.patch import apply_merge, merge_diff
 from kdl_runtime.controller.finalizers import removal_patch
 from kdl_runtime.errors import AlreadyExists, ApiError, Conflict, Invalid, KdlError, NotFound
 from kdl_runtime.resources.registry import PERSISTENT_VOLUME_CLAIMS, PODS, SERVICES
@@ -67,7 +67,7 @@ class Applier:
             await self._store_status(obj, job, plan.status)
         for note in plan.notes:
             self._tell(obj, note)
-        refusal = await self._ensure(obj, job, plan.extras)
+        refusal = await self._ensure(obj, observed, plan.extras)
         refusal = refusal or await self._create(obj, job, SERVICES, plan.create_services)
         refusal = refusal or await self._create(obj, job, PERSISTENT_VOLUME_CLAIMS, plan.create_claims)
         refusal = refusal or await self._create(obj, job, PODS, plan.create_pods)
@@ -102,17 +102,37 @@ class Applier:
         except NotFound as error:
             raise JobGoneError(error.message) from error
 
-    async def _ensure(self, obj: Object, job: Job, extras: Iterable[Extra]) -> Refusal | None:
+    async def _ensure(self, obj: Object, observed: Observed, extras: Iterable[Extra]) -> Refusal | None:
         """Creates what is not there, and brings up to date what is, as far as it may change."""
+        made_before = observed.extras_at is not None
         for extra in extras:
+            refusal = await self._ensure_one(observed.job, extra, made_before=made_before)
+            if refusal is not None:
+                self._tell(obj, Note(WARNING, refusal.reason, f"Error creating: {refusal.message}"))
+                return refusal
+        return None
+
+    async def _ensure_one(self, job: Job, extra: Extra, *, made_before: bool) -> Refusal | None:
+        """One request for an object that is as it should be, if it was made before."""
+        found = await self._find(job, extra) if made_before else None
+        if found is None:
             made = await self._create_one(job, extra.resource, extra.body)
             if isinstance(made, Refusal):
-                self._tell(obj, Note(WARNING, made.reason, f"Error creating: {made.message}"))
                 return made
-            if not made and not extra.once:
-                key = ObjectKey(job.namespace, str(extra.body["metadata"]["name"]))
-                await self._client.patch(extra.resource, key, Patch(PatchType.MERGE, extra.body))
+            if made or (found := await self._find(job, extra)) is None:
+                return None
+        if (foreign := _refused_as_foreign(job, extra.resource, found)) is not None:
+            return foreign
+        if not extra.once and merge_diff(found, apply_merge(found, extra.body)) is not None:
+            await self._client.patch(extra.resource, _key(job, extra), Patch(PatchType.MERGE, extra.body))
         return None
+
+    async def _find(self, job: Job, extra: Extra) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = await self._client.get(extra.resource, _key(job, extra))
+        except NotFound:
+            return None
+        return found
 
     async def _create(self, obj: Object, job: Job, resource: Resource, children: Sequence[Object]) -> Refusal | None:
         done = await slow_start(children, partial(self._create_one, job, resource), _is_accepted)
@@ -151,17 +171,7 @@ class Applier:
             found = await self._client.get(resource, ObjectKey(job.namespace, name))
         except NotFound:
             return None
-        references = found["metadata"].get("ownerReferences") or ()
-        owner: Object = next((reference for reference in references if reference.get("controller")), {})
-        if owner.get("uid") == job.uid or (resource == PERSISTENT_VOLUME_CLAIMS and not owner):
-            return None
-        same_kind = owner.get("kind") == job.kind and _group(owner["apiVersion"]) == _group(job.api_version)
-        if same_kind and owner["name"] == job.name:
-            message = f"{resource.kind} {name} of an earlier {job.kind} {job.name} is still there, and is being deleted"
-            return Refusal(f"FailedCreate{resource.kind}", message)
-        whose = f"belongs to {owner['kind']} {owner['name']} of {owner['apiVersion']}" if owner else "belongs to no job"
-        way_out = "delete it, or give the job another name"
-        return Refusal("NameConflict", f"{resource.kind} {name} exists and {whose}: {way_out}")
+        return _refused_as_foreign(job, resource, found)
 
     async def _delete(self, obj: Object, job: Job, resource: Resource, children: Sequence[Delete]) -> None:
         deleted = await in_parallel(children, partial(self._delete_one, resource, job))
@@ -229,6 +239,26 @@ def status_patch(workload: Workload, obj: Object, job: Job, status: JobStatus) -
     after = workload.dialect.encode_status(job, status)
     known = {*after, *workload.dialect.encode_status(job, job.status)}
     return merge_diff({name: value for name, value in stored.items() if name in known}, after)
+
+
+def _refused_as_foreign(job: Job, resource: Resource, found: Object) -> Refusal | None:
+    """None for an object of this job, and for a claim that nobody controls."""
+    name = found["metadata"]["name"]
+    references = found["metadata"].get("ownerReferences") or ()
+    owner: Object = next((reference for reference in references if reference.get("controller")), {})
+    if owner.get("uid") == job.uid or (resource == PERSISTENT_VOLUME_CLAIMS and not owner):
+        return None
+    same_kind = owner.get("kind") == job.kind and _group(owner["apiVersion"]) == _group(job.api_version)
+    if same_kind and owner["name"] == job.name:
+        message = f"{resource.kind} {name} of an earlier {job.kind} {job.name} is still there, and is being deleted"
+        return Refusal(f"FailedCreate{resource.kind}", message)
+    whose = f"belongs to {owner['kind']} {owner['name']} of {owner['apiVersion']}" if owner else "belongs to no job"
+    way_out = "delete it, or give the job another name"
+    return Refusal("NameConflict", f"{resource.kind} {name} exists and {whose}: {way_out}")
+
+
+def _key(job: Job, extra: Extra) -> ObjectKey:
+    return ObjectKey(job.namespace, str(extra.body["metadata"]["name"]))
 
 
 def _group(api_version: str) -> str:

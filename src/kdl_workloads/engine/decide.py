@@ -103,10 +103,11 @@ def _go_on(observed: Observed, status: JobStatus, replicas: Replicas) -> Plan:
     if replicas.stale or resumes_at is not None or whole_restart.all_going(observed, replicas):
         return replace(plan, requeue_at=_earliest([resumes_at, *times]))
     empty = list(growth.missing_places(observed, status, replicas))
-    times.append(growth.extras_due(observed))
+    times.append(growth.extras_due(observed, replicas))
+    due = growth.extras_due(observed, replicas, making_pods=bool(empty))
     return replace(
         plan,
-        extras=tuple(growth.extra_objects(observed, making_pods=bool(empty))),
+        extras=tuple(growth.extra_objects(observed, due)),
         create_services=tuple(growth.missing_services(observed)),
         create_claims=tuple(claims.missing_claims(observed, empty)),
         create_pods=tuple(growth.missing_pods(observed, status, empty)),

@@ -40,22 +40,27 @@ def missing_pods(observed: Observed, status: JobStatus, empty: Iterable[Slot]) -
         yield avoidance.keep_off(desired_pod(observed.workload, observed.job, role, index), avoided)
 
 
-EXTRAS_AGAIN = timedelta(minutes=10)
-"""How often the kind's further objects are seen to while the spec does not change. They are not watched: that needs the
-right to read every such object of the cluster."""
 EXTRAS_BEFORE_PODS = timedelta(minutes=1)
-"""How long ago that may be when pods are made: these do not start without a ConfigMap that somebody has deleted."""
+EXTRAS_WHILE_WAITING = timedelta(minutes=10)
+EXTRAS_AGAIN = timedelta(hours=1)
+"""How long ago the kind's further objects may have been seen to where pods are made, where a pod waits, and else. A pod
+does not start without a ConfigMap that somebody has deleted. They are not watched: that needs the right to read every
+such object of the cluster."""
 
 
-def extras_due(observed: Observed) -> datetime | None:
-    """When the kind's further objects are to be seen to again; None if that is now, or if it has none."""
-    return observed.extras_at + EXTRAS_AGAIN if observed.extras_at is not None else None
+def extras_due(observed: Observed, replicas: Replicas, *, making_pods: bool = False) -> datetime | None:
+    """When the kind's further objects are to be seen to; None if that is now, and always for a kind without any."""
+    if observed.extras_at is None:
+        return None
+    if making_pods:
+        return observed.extras_at + EXTRAS_BEFORE_PODS
+    waits = any(replica.pod.status.phase == "Pending" for replica in replicas.wanted.values())
+    return observed.extras_at + (EXTRAS_WHILE_WAITING if waits else EXTRAS_AGAIN)
 
 
-def extra_objects(observed: Observed, *, making_pods: bool) -> Iterator[Extra]:
+def extra_objects(observed: Observed, due: datetime | None) -> Iterator[Extra]:
     """What the kind wants beside pods and services, unless it has been seen to a short while ago."""
-    again = EXTRAS_BEFORE_PODS if making_pods else EXTRAS_AGAIN
-    if observed.extras_at is None or observed.now - observed.extras_at >= again:
+    if due is None or observed.now >= due:
         for extra in observed.workload.framework.objects(observed.job):
             labels = observed.workload.dialect.job_labels(observed.job)
             metadata = {

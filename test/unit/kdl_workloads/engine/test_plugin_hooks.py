@@ -95,20 +95,28 @@ def test_further_objects_are_the_jobs_own() -> None:
 
 @pytest.mark.parametrize(
     ("pods", "minutes", "made"),
-    [("missing", 0.5, False), ("missing", 2, True), ("there", 2, False), ("there", 10, True)],
+    [
+        ("missing", 0.5, False),
+        ("missing", 2, True),
+        ("waiting", 2, False),
+        ("waiting", 10, True),
+        ("running", 10, False),
+        ("running", 60, True),
+    ],
 )
 def test_further_objects_are_seen_to_again_before_new_pods_and_now_and_then(
     pods: str, minutes: float, made: bool
 ) -> None:
     known = world({"ready": "yes"})
-    if pods == "there":
+    if pods != "missing":
         known.step()
+    if pods == "running":
         known.run()
     observed = replace(known.observed(), extras_at=known.now - timedelta(minutes=minutes))
     plan = decide(observed)
     assert bool(plan.extras) == made
-    if pods == "there" and not made:
-        assert plan.requeue_at == known.now + timedelta(minutes=8)
+    if pods != "missing" and not made:
+        assert plan.requeue_at == known.now + timedelta(minutes={"waiting": 10, "running": 60}[pods] - minutes)
 
 
 def test_a_suspended_job_gets_no_further_objects() -> None:

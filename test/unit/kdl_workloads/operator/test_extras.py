@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from kdl_local.apiserver.request import Request, Response
 from kdl_runtime.errors import NotFound
 from kdl_runtime.resources.registry import HORIZONTAL_POD_AUTOSCALERS, INGRESSES
 from kdl_workloads.framework import KUBEDL
@@ -63,13 +64,34 @@ async def test_an_object_that_is_deleted_comes_back() -> None:
             await operator.settle()
             cluster.run_all()
         cluster.direct.delete(INGRESSES, NAMESPACE, "job-webservice-0")
-        await operator.until(lambda: hosts(cluster) == ["a.example.org"], seconds=601)
+        await operator.until(lambda: hosts(cluster) == ["a.example.org"], seconds=3601)
         cluster.direct.delete(INGRESSES, NAMESPACE, "job-webservice-0")
         await asyncio.sleep(60)
         assert hosts(cluster) == []
         cluster.end("job-webservice-0", 1)
         await operator.until(lambda: hosts(cluster) == ["a.example.org"])
         await operator.until(lambda: cluster.pods()["job-webservice-0"]["status"]["phase"] == "Pending")
+
+
+@on_virtual_time
+async def test_an_object_that_is_as_it_should_be_costs_one_request_an_hour() -> None:
+    cluster = Cluster(MARS_JOBS)
+    cluster.direct.create(MARS_JOBS, mars_job(webHost="a.example.org"))
+    async with cluster.operator() as operator:
+        for _ in range(3):
+            await operator.settle()
+            cluster.run_all()
+        await asyncio.sleep(60)
+        sent: list[str] = []
+        handle = cluster.gateway.handle
+
+        async def counted(request: Request) -> Response:
+            sent.append(f"{request.method} {request.path.split('/')[-2]}")
+            return await handle(request)
+
+        cluster.gateway.handle = counted
+        await asyncio.sleep(3600)
+        assert [each for each in sent if "ingresses" in each or "GET" not in each] == ["GET ingresses"]
 
 
 @on_virtual_time
