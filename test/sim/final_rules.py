@@ -26,6 +26,9 @@ from sim.records import (
 )
 from sim.users import Users
 
+OWN = frozenset({"configmaps", "serviceaccounts", "rolebindings"})
+"""What MPIJobs have beside their pods."""
+
 
 @dataclass
 class FinalRules:
@@ -144,7 +147,8 @@ class FinalRules:
             self.timeline.violated(title, f"is left over although its job is {job.end or SUSPENDED}")
         elif job.end is not None:
             policy, ended = job.policy.get("cleanPodPolicy"), phase_of(child) in TERMINAL_PHASES
-            if policy == "All" or (policy == "Running" and not ended):
+            stopped = job.end == FAILED and bool(job.policy.get("stopOnFailure"))
+            if policy == "All" or ((policy == "Running" or stopped) and not ended):
                 self.timeline.violated(title, f"is left over although cleanPodPolicy is {policy}")
 
     def _check_events(self) -> None:
@@ -161,9 +165,12 @@ class FinalRules:
                 self.timeline.violated(self.records.jobs[uid].title, f"tells {count} times of {reason}")
 
     def check_quiet(self, requests: list[Sent]) -> None:
-        """``requests`` of the operator in an hour in which nothing happened."""
-        if requests:
-            some = ", ".join(map(str, requests[:5]))
+        """``requests`` of the operator in an hour in which nothing happened. It may look once whether each object of a
+        job that it does not watch is still there."""
+        looks = {request.path for request in requests if request.method == "GET" and request.path.split("/")[-2] in OWN}
+        others = [request for request in requests if request.method != "GET" or request.path not in looks]
+        if others or len(requests) > len(looks):
+            some = ", ".join(map(str, others[:5] or requests[:5]))
             self.timeline.violated("operator", f"sends {len(requests)} requests while nothing happens: {some}")
 
     def _runs_in_full(self, record: JobRecord) -> bool:

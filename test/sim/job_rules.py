@@ -68,6 +68,10 @@ class JobRules:
         return self.records.now() - self.records.virtual(condition["lastTransitionTime"]) < ROUNDING
 
     def _nothing_is_forgotten(self, job: JobRecord, old: Object, new: Object) -> None:
+        if new.get("jobRestarts", 0) < old.get("jobRestarts", 0):
+            self._violated(job, f"forgets that it was started again {old.get('jobRestarts')} times")
+        if new.get("jobRestarts", 0) and not job.restarts_as_a_whole:
+            self._violated(job, "is started again as a whole, and nobody has asked for that")
         if new.get("attempts", 0) < old.get("attempts", 0):
             self._violated(job, f"forgets failures: {old.get('attempts')} attempts become {new.get('attempts', 0)}")
         most = self.records.failures(job)[1]
@@ -77,7 +81,7 @@ class JobRules:
             self._violated(job, "forgets its first failure")
         for role in {*(old.get("replicaStatuses") or {}), *(new.get("replicaStatuses") or {})}:
             was, is_ = succeeded_indexes(old, role), succeeded_indexes(new, role)
-            if was - is_:
+            if was - is_ and new.get("jobRestarts", 0) == old.get("jobRestarts", 0):
                 self._violated(job, f"forgets that {role} {sorted(was - is_)} succeeded")
             untrue = [index for index in is_ if (job.uid, role.lower(), index) not in self.truly_succeeded]
             if untrue:

@@ -1,7 +1,7 @@
 """The jobs of a simulation: what a user submits, what their programs do, and what the user does to them afterwards."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kdl_runtime.types import Resource
@@ -12,9 +12,23 @@ RETRYABLE, PERMANENT = 138, 1
 """Exit codes of programs. A node that kills gives 137 or 143, so that the two can be told apart."""
 
 FRAMEWORKS = frameworks([])
-WITH_MASTER = ("XGBoostJob", "PyTorchJob", "TFJob", "PaddleJob")
-"""Kinds of Workers and a Master; all but the first also do without. The other kinds have Workers only here."""
-KINDS = (*WITH_MASTER, "JAXJob", "MXJob", "XDLJob")
+LEADERS = {
+    "XGBoostJob": MASTER,
+    "PyTorchJob": MASTER,
+    "TFJob": MASTER,
+    "PaddleJob": MASTER,
+    "MPIJob": "Launcher",
+    "MarsJob": "Scheduler",
+}
+"""Kinds of Workers and one replica whose success is the job's, as a rule. The other kinds have Workers only here."""
+NEED_A_LEADER = ("XGBoostJob", "MPIJob", "MarsJob")
+SERVED_BY_WORKERS = ("MPIJob", "MarsJob")
+"""Kinds whose Workers wait for work, and never end by themselves."""
+TOLERANT = ("MarsJob",)
+"""Kinds whose jobs do not fail with a Worker, unless a rule says so."""
+WORKERS = {"ElasticDLJob": MASTER}
+"""What Workers are called where they are called something else. There is one."""
+KINDS = (*LEADERS, "JAXJob", "MXJob", "XDLJob", "ElasticDLJob")
 EVERY_WORKER: dict[str, dict[str, Any]] = {
     "TFJob": {"successPolicy": "AllWorkers"},
     "XDLJob": {"minFinishWorkRate": 100},
@@ -63,6 +77,8 @@ class SimJob:
     restart_policies: dict[str, str]
     expected: frozenset[str]
     actions: tuple[UserAction, ...] = ()
+    depends_on: tuple[str, str, str] | None = None
+    """A role, the role that it waits for, and until when, as the user says."""
 
     @property
     def framework(self) -> Framework:
@@ -90,11 +106,14 @@ class SimJob:
                 "terminationGracePeriodSeconds": 5,
             }
         }
-        specs = {
+        specs: dict[str, dict[str, Any]] = {
             role: {"replicas": len(plans), "restartPolicy": self.restart_policies[role], "template": template}
             for role, plans in self.replicas.items()
         }
-        extra = EVERY_WORKER.get(self.kind, {}) if MASTER not in self.replicas else {}
+        if self.depends_on is not None:
+            role, upstream, phase = self.depends_on
+            specs[role]["dependsOn"] = [{"upstream": upstream, "onPhase": phase}]
+        extra = EVERY_WORKER.get(self.kind, {}) if LEADERS.get(self.kind) not in self.replicas else {}
         nested = {"runPolicy": self.policy} if self.api_version == KUBEFLOW else self.policy
         return {
             "apiVersion": self.api_version,
@@ -117,30 +136,42 @@ class _Draft:
     expected: str = SUCCEEDED
 
     @property
+    def leader(self) -> str:
+        """Empty for a job that has none."""
+        role = LEADERS.get(self.kind, "")
+        return role if role in self.replicas else ""
+
+    @property
+    def worker(self) -> str:
+        return WORKERS.get(self.kind, WORKER)
+
+    @property
     def workers_decide(self) -> bool:
         """Whether every worker has to succeed."""
-        return MASTER not in self.replicas or (self.kind, self.api_version) == ("PyTorchJob", KUBEDL)
+        return not self.leader or (self.kind, self.api_version) == ("PyTorchJob", KUBEDL)
 
     def run_for_ever(self) -> None:
-        """The job's result never comes: its Master, or the first worker where there is none, runs on."""
-        role = MASTER if MASTER in self.replicas else WORKER
+        """The job's result never comes: its leader, or the first worker where there is none, runs on."""
+        role = self.leader or self.worker
         self.replicas[role] = (ReplicaPlan(None), *self.replicas[role][1:])
 
     def change_worker(self, plan: ReplicaPlan) -> None:
         """One worker does this. Not the first one if that one is to run for ever."""
-        workers = list(self.replicas[WORKER])
-        first = 1 if MASTER not in self.replicas and len(workers) > 1 else 0
+        workers = list(self.replicas[self.worker])
+        first = 1 if not self.leader and len(workers) > 1 else 0
         workers[self.rng.randrange(first, len(workers))] = plan
-        self.replicas[WORKER] = tuple(workers)
+        self.replicas[self.worker] = tuple(workers)
 
 
 def draw_job(rng: random.Random, index: int) -> SimJob:
     kind = rng.choice(KINDS)
     seconds = rng.uniform(1, 300)
-    replicas = {WORKER: tuple(ReplicaPlan(rng.uniform(0.5, seconds)) for _ in range(rng.randint(1, 4)))}
-    if kind == "XGBoostJob" or (kind in WITH_MASTER and rng.random() < 0.75):
-        # The Master ends with the last worker, as masters of real frameworks do.
-        replicas = {MASTER: (ReplicaPlan(seconds + 5),), **replicas}
+    lengths = [None if kind in SERVED_BY_WORKERS else rng.uniform(0.5, seconds) for _ in range(rng.randint(1, 4))]
+    worker = WORKERS.get(kind, WORKER)
+    replicas = {worker: tuple(map(ReplicaPlan, lengths if worker == WORKER else lengths[:1]))}
+    if kind in NEED_A_LEADER or (kind in LEADERS and rng.random() < 0.75):
+        # The leader ends with the last worker, as masters of real frameworks do.
+        replicas = {LEADERS[kind]: (ReplicaPlan(seconds + 5),), **replicas}
     policy: dict[str, Any] = {"cleanPodPolicy": rng.choice(("All", "Running", "None"))}
     if rng.random() < 0.3:
         policy["ttlSecondsAfterFinished"] = rng.randint(1, 600)
@@ -148,6 +179,10 @@ def draw_job(rng: random.Random, index: int) -> SimJob:
     _draw_fate(draft, seconds)
     restart_policies = dict.fromkeys(draft.replicas, rng.choice(draft.policies))
     actions = _draw_actions(draft) if rng.random() < 0.5 else ()
+    if rng.random() < 0.3:
+        policy["restartScope"] = "Job"
+    if rng.random() < 0.3:
+        policy["stopOnFailure"] = True
     job = SimJob(
         name=f"job-{index}",
         namespace="team" if rng.random() < 0.2 else "default",
@@ -159,14 +194,33 @@ def draw_job(rng: random.Random, index: int) -> SimJob:
         restart_policies=restart_policies,
         expected=frozenset({draft.expected}),
         actions=actions,
+        depends_on=_draw_order(draft) if rng.random() < 0.2 else None,
     )
     return _with_always(rng, draft, job)
+
+
+def _draw_order(draft: _Draft) -> tuple[str, str, str] | None:
+    """The workers wait for the leader, or it waits for them. The kind's own order of the two must not be the opposite
+    for the other."""
+    if not draft.leader:
+        return None
+    waits = draft.kind == "MPIJob"
+    first, second = (draft.worker, draft.leader) if waits else (draft.leader, draft.worker)
+    return second, first, draft.rng.choice(("Running", "Ready"))
+
+
+FATES = ("good", "good", "retry", "permanent", "exhausted", "deadline", "ever", "ignored", "fatal", "all")
 
 
 def _draw_fate(draft: _Draft, seconds: float) -> None:
     """What becomes of the job, and what makes it so."""
     rng = draft.rng
-    match rng.choice(("good", "good", "retry", "permanent", "exhausted", "deadline", "ever")):
+    fate = rng.choice(
+        ("good", "good", "retry", "permanent", "exhausted", "deadline", "ever", "ignored", "fatal", "all")
+    )
+    if fate == "permanent" and draft.kind in TOLERANT:
+        fate = "fatal"
+    match fate:
         case "retry":
             failures = rng.randint(1, 3)
             draft.policy["backoffLimit"] = failures + rng.randint(0, 1)
@@ -183,6 +237,19 @@ def _draw_fate(draft: _Draft, seconds: float) -> None:
             draft.run_for_ever()
             draft.change_worker(ReplicaPlan(rng.choice((2.0, 30.0)), (RETRYABLE,)))
             draft.expected = FAILED
+        case "ignored":
+            draft.policy |= {"backoffLimit": 0, "failureRules": [_rule("Ignore", RETRYABLE)]}
+            draft.change_worker(ReplicaPlan(seconds / 8, (*[RETRYABLE] * rng.randint(1, 3), 0)))
+        case "fatal":
+            draft.policy["failureRules"] = [_rule("FailJob", PERMANENT), _rule("Restart", RETRYABLE)]
+            draft.policies = ("OnFailure", "Never", "ExitCode")
+            draft.run_for_ever()
+            draft.change_worker(ReplicaPlan(min(seconds, 20.0), (RETRYABLE, PERMANENT)))
+            draft.expected = FAILED
+        case "all":
+            failures = rng.randint(1, 3)
+            draft.policy |= {"backoffLimit": failures, "failureRules": [_rule("RestartJob", RETRYABLE)]}
+            draft.change_worker(ReplicaPlan(seconds / 8, (*[RETRYABLE] * failures, 0)))
         case "deadline":
             draft.policy["activeDeadlineSeconds"] = rng.randint(5, 400)
             draft.run_for_ever()
@@ -192,6 +259,10 @@ def _draw_fate(draft: _Draft, seconds: float) -> None:
             draft.expected = RUNNING
 
 
+def _rule(action: str, exit_code: int) -> dict[str, Any]:
+    return {"action": action, "onExitCodes": {"operator": "In", "values": [exit_code]}}
+
+
 def _with_always(rng: random.Random, draft: _Draft, job: SimJob) -> SimJob:
     """Workers that are restarted whatever their exit code only make sense if they never end, and if the Master's end
     is the job's."""
@@ -199,8 +270,7 @@ def _with_always(rng: random.Random, draft: _Draft, job: SimJob) -> SimJob:
         return job
     replicas = {**job.replicas, WORKER: tuple(ReplicaPlan(None) for _ in job.replicas[WORKER])}
     policies = {**job.restart_policies, WORKER: "Always"}
-    values = {**vars(job), "replicas": replicas, "restart_policies": policies}
-    return SimJob(**values)
+    return replace(job, replicas=replicas, restart_policies=policies)
 
 
 def _draw_actions(draft: _Draft) -> tuple[UserAction, ...]:
@@ -208,7 +278,7 @@ def _draw_actions(draft: _Draft) -> tuple[UserAction, ...]:
     kinds = ["delete", "resubmit", "edit", "bounce", "bounce"]
     if draft.api_version == KUBEFLOW:
         kinds += ["suspend", "suspend"]
-    if draft.expected in (SUCCEEDED, RUNNING) and "backoffLimit" not in draft.policy:
+    if draft.expected in (SUCCEEDED, RUNNING) and "backoffLimit" not in draft.policy and draft.worker == WORKER:
         # Scaling in could take away the very worker that is to fail.
         kinds += ["scale"] * 4
     start = rng.uniform(0, 200)

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from kdl_testing.sim.timeline import Timeline
 from kdl_workloads.dialects.indexes import parse_indexes
-from sim.jobs import SUCCEEDED
-from sim.limit_rules import Troubles
+from sim.jobs import FAILED, SUCCEEDED
+from sim.limit_rules import STALE, Troubles
 from sim.records import (
     TERMINAL_PHASES,
     JobRecord,
@@ -19,6 +19,7 @@ from sim.records import (
     is_terminating,
     phase_of,
     replicas_of,
+    waits_for,
 )
 
 NODE_MEMORY = 10.0
@@ -30,7 +31,8 @@ class PodRules:
     records: Records
     timeline: Timeline
     troubles: Troubles
-    succeeded: dict[Replica, str] = field(default_factory=dict)
+    succeeded: dict[tuple[Replica, int], str] = field(default_factory=dict)
+    """By replica and attempt of the whole job the UID of the pod that has succeeded."""
 
     def created(self, pod: PodRecord, job: JobRecord | None) -> None:
         """Pods are made once at a time, never for what is over, and only as the spec wants them."""
@@ -38,12 +40,18 @@ class PodRules:
         others = [other for other in self.records.pods_of(replica.job_uid) if other.replica == replica]
         if any(not other.gone and other is not pod for other in others):
             self._violated(pod, "is created beside another pod of the same replica")
-        if self.succeeded.get(replica, pod.uid) != pod.uid:
-            self._violated(pod, f"runs a replica again that has succeeded in pod {self.succeeded[replica]}")
+        done = self.succeeded.get((replica, pod.attempt), pod.uid)
+        if done != pod.uid:
+            self._violated(pod, f"runs a replica again that has succeeded in pod {done}")
         if not is_held(pod.obj):
             self._violated(pod, "has no finalizer, so its end could be missed")
         if job is None or job.gone:
             return
+        self._others_have_come_far_enough(pod, job)
+        if pod.attempt != job.attempt:
+            self._violated(pod, f"is of attempt {pod.attempt}, and its job of attempt {job.attempt}")
+        if any(not other.gone and other.attempt < pod.attempt for other in self.records.pods_of(job.uid)):
+            self._violated(pod, "meets a pod of an earlier attempt")
         specs = list(job.specs_since(self.troubles.oldest_view(now)))
         if job.end is not None:
             self._violated(pod, f"is created although its job has {job.end}")
@@ -54,16 +62,31 @@ class PodRules:
         elif pod.obj["spec"]["containers"][0]["image"] not in {image_of(spec, replica.role) for spec in specs}:
             self._violated(pod, "is created with an image that the job no longer has")
 
+    def _others_have_come_far_enough(self, pod: PodRecord, job: JobRecord) -> None:
+        """Each replica that the user has this one wait for has run, or has succeeded, in this attempt."""
+        for wait in waits_for(job.obj["spec"], pod.replica.role):
+            fewest = min(replicas_of(spec, wait["upstream"]) for spec in job.specs_since(pod.born - STALE))
+            for index in range(fewest):
+                upstream = Replica(job.uid, wait["upstream"].lower(), index)
+                if not any(
+                    other.ran or other.succeeded
+                    for other in self.records.pods_of(job.uid)
+                    if other.replica == upstream and other.attempt == pod.attempt
+                ):
+                    self._violated(pod, f"does not wait for {wait['upstream']} {index}")
+
     def changed(self, pod: PodRecord, job: JobRecord | None, before: Object) -> None:
         """A pod is let go only when what it ended with has been kept."""
         if pod.succeeded:
-            self.succeeded.setdefault(pod.replica, pod.uid)
+            self.succeeded.setdefault((pod.replica, pod.attempt), pod.uid)
         released = is_held(before) and (pod.gone or not is_held(pod.obj))
         if released and job is not None and not job.gone and job.end is None and job.deleted_at is None:
             self._released(pod, job)
 
     def _released(self, pod: PodRecord, job: JobRecord) -> None:
         replica = pod.replica
+        if pod.attempt < job.attempt:
+            return
         if any(replica.index >= replicas_of(spec, replica.role) for spec in job.specs_since(pod.born)):
             return
         if phase_of(pod.obj) == SUCCEEDED and replica.index not in self._kept(job, replica.role):
@@ -91,12 +114,14 @@ class PodRules:
         if job.end is not None:
             policy = job.policy.get("cleanPodPolicy")
             known_to_have_ended = pod.ended is not None and pod.ended < self.troubles.oldest_view(self.records.now())
-            if policy == "None" or (policy == "Running" and known_to_have_ended):
+            stopped = job.end == FAILED and job.policy.get("stopOnFailure") and phase_of(before) == "Pending"
+            if (policy == "None" and not stopped) or (policy == "Running" and known_to_have_ended):
                 self._violated(pod, f"is deleted although cleanPodPolicy is {policy}")
             return
         specs = list(job.specs_since(pod.born))
         surplus = any(pod.replica.index >= replicas_of(spec, pod.replica.role) for spec in specs)
-        if not (ended or surplus or any(is_suspended(spec) for spec in specs)):
+        stale = pod.attempt < job.attempt
+        if not (ended or surplus or stale or any(is_suspended(spec) for spec in specs)):
             self._violated(pod, f"is deleted although it is {phase_of(before)} and its job goes on")
 
     def _may_be_forced(self, before: Object) -> bool:

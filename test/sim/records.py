@@ -58,7 +58,7 @@ def seconds_between(earlier: str, later: str) -> float:
 @dataclass
 class PodRecord:
     """``obj`` is the pod as it was last seen; ``born`` and ``ended`` are virtual times. ``forced``: it was deleted
-    without a grace period while it ran, so nobody waits for how it ends."""
+    without a grace period while it ran, so nobody waits for how it ends. ``ran``: it has been seen to run."""
 
     replica: Replica
     obj: Object
@@ -66,6 +66,12 @@ class PodRecord:
     gone: bool = False
     ended: float | None = None
     forced: bool = False
+    ran: bool = False
+
+    @property
+    def attempt(self) -> int:
+        """After how many restarts of the whole job it was made."""
+        return int((self.obj["metadata"].get("annotations") or {}).get("kdl.io/attempt", 0))
 
     @property
     def uid(self) -> str:
@@ -157,6 +163,22 @@ class JobRecord:
         return policy_of(self.obj["spec"])
 
     @property
+    def ignored_exit_codes(self) -> frozenset[int]:
+        rules = self.policy.get("failureRules") or ()
+        return frozenset(code for rule in rules if rule["action"] == "Ignore" for code in rule["onExitCodes"]["values"])
+
+    @property
+    def restarts_as_a_whole(self) -> bool:
+        rules = self.policy.get("failureRules") or ()
+        by_rule = any(rule["action"] == "RestartJob" for rule in rules)
+        return by_rule or self.policy.get("restartScope") == "Job"
+
+    @property
+    def attempt(self) -> int:
+        """How often the whole job was started again."""
+        return int(self.status.get("jobRestarts", 0))
+
+    @property
     def ever_suspended(self) -> bool:
         return any(is_suspended(spec) for _, spec in self.specs)
 
@@ -202,10 +224,12 @@ class Records:
         return sum(self._charge(job, pod) for pod in pods if not self._doubtful(job, pod))
 
     def _charge(self, job: JobRecord, pod: PodRecord) -> int:
-        return self._restarts(job, pod) + (pod.own_end is not None)
+        own = pod.own_end is not None and pod.own_end["exitCode"] not in job.ignored_exit_codes
+        return self._restarts(job, pod) + own
 
     def _doubtful(self, job: JobRecord, pod: PodRecord) -> bool:
-        return pod.ambiguous or pod.forced or not self._always_wanted(job, pod)
+        """What ends while the whole job is stopped counts for nothing, and nobody else knows when that is."""
+        return pod.ambiguous or pod.forced or job.restarts_as_a_whole or not self._always_wanted(job, pod)
 
     def _restarts(self, job: JobRecord, pod: PodRecord) -> int:
         return pod.restarts if restart_policy_of(job.obj["spec"], pod.replica.role) in ("Always", "OnFailure") else 0
@@ -225,6 +249,11 @@ def is_suspended(spec: Object) -> bool:
 
 def replicas_of(spec: Object, role: str) -> int:
     return int(_role(spec, role).get("replicas", 1))
+
+
+def waits_for(spec: Object, role: str) -> list[Object]:
+    """What the user has said that a role waits for."""
+    return list(_role(spec, role).get("dependsOn") or ())
 
 
 def restart_policy_of(spec: Object, role: str) -> str:
