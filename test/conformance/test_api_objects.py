@@ -257,6 +257,22 @@ async def test_secrets_take_plain_text(api: Api) -> None:
     assert "stringData" not in made
 
 
+async def test_defaults_of_a_volume_claim(api: Api) -> None:
+    wanted = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    made = await api.create("persistentvolumeclaims", {"metadata": {"name": "a"}, "spec": wanted})
+    assert (made["spec"]["volumeMode"], made["status"]["phase"]) == ("Filesystem", "Pending")
+
+
+async def test_defaults_of_an_autoscaler(api: Api) -> None:
+    spec = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"}, "maxReplicas": 3}
+    made = await api.create(
+        "horizontalpodautoscalers", {"metadata": {"name": "a"}, "spec": spec}, group_version="autoscaling/v2"
+    )
+    target = {"type": "Utilization", "averageUtilization": 80}
+    assert made["spec"]["minReplicas"] == 1
+    assert made["spec"]["metrics"] == [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+
+
 async def test_a_finalizer_that_is_no_name(api: Api) -> None:
     obj = {"metadata": {"name": "a", "finalizers": ["a b", "plain"]}}
     answer = await api.refused(422, "Invalid", "POST", api.path("configmaps"), obj)

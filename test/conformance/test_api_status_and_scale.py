@@ -2,7 +2,7 @@
 
 import pytest
 
-from conformance.api import MERGE, Api, Object, pending_pod
+from conformance.api import MERGE, Api, Object, config_map, pending_pod
 from conformance.applying import APPLY
 from conformance.widgets import Widgets
 from kdl_runtime.codec.json import encode
@@ -82,6 +82,19 @@ async def test_a_status_without_a_change_is_no_write(widgets: Widgets) -> None:
 
 async def test_the_status_of_nothing(widgets: Widgets) -> None:
     await widgets.api.refused(404, "NotFound", "GET", widgets.path("none/status"))
+
+
+async def test_metadata_comes_along_with_the_status_of_a_built_in_kind(api: Api) -> None:
+    path = api.path("poddisruptionbudgets", group_version=BUDGETS)
+    await api.ok("POST", path, {"metadata": {"name": "a"}, "spec": {"maxUnavailable": 1}})
+    uid = (await api.create("configmaps", config_map("b")))["metadata"]["uid"]
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "b", "uid": uid}
+    patch = {"metadata": {"ownerReferences": [owner]}}
+    found = await api.ok("PATCH", f"{path}/a/status", patch, content_type=MERGE)
+    assert found["metadata"]["ownerReferences"] == [owner]
+    del owner["uid"]
+    answer = await api.refused(422, "Invalid", "PATCH", f"{path}/a/status", patch, content_type=MERGE)
+    assert answer.causes == [("metadata.ownerReferences.uid", "FieldValueInvalid")]
 
 
 async def test_the_status_of_a_built_in_kind(api: Api) -> None:

@@ -190,6 +190,8 @@ _DEFAULTS: Mapping[str, Callable[[Object], None]] = {
     "endpointslices.discovery.k8s.io": core_kinds.default_endpoint_slice,
     "services": services.default_service,
     "poddisruptionbudgets.policy": core_kinds.default_budget,
+    "persistentvolumeclaims": core_kinds.default_claim,
+    "horizontalpodautoscalers.autoscaling": core_kinds.default_autoscaler,
     "priorityclasses.scheduling.k8s.io": core_kinds.default_priority_class,
     "customresourcedefinitions.apiextensions.k8s.io": crd.default,
 }

@@ -105,6 +105,19 @@ def default_budget(budget: Object) -> None:
         status.setdefault(name, 0)
 
 
+def default_claim(claim: Object) -> None:
+    claim.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
+    claim.setdefault("status", {}).setdefault("phase", "Pending")
+
+
+def default_autoscaler(autoscaler: Object) -> None:
+    spec = autoscaler.setdefault("spec", {})
+    spec.setdefault("minReplicas", 1)
+    if not spec.get("metrics"):
+        target = {"type": "Utilization", "averageUtilization": 80}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+
+
 def default_priority_class(item: Object) -> None:
     item.setdefault("preemptionPolicy", "PreemptLowerPriority")
     item.setdefault("value", 0)

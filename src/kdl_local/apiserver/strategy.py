@@ -72,7 +72,7 @@ def prepare_for_update(type_: ResourceType, new: Object, old: Object, subresourc
 
     ``subresource`` is ``status``, ``finalize``, ``binding`` (which may change everything) or empty. A status update of
     a custom resource changes ``status`` and nothing else; that of a built-in type also takes metadata, but for the
-    owner references.
+    owner references of pods.
     """
     if subresource == "status":
         new = _with_status_of(type_, new, old)
@@ -122,8 +122,11 @@ def _with_field_of(obj: Object, other: Object, name: str) -> Object:
 def _with_status_of(type_: ResourceType, new: Object, old: Object) -> Object:
     # A copy: defaults that the schema has gained since are filled in later, and not in the stored object.
     result = _with_field_of(copy_json(old), new, "status")
-    if not type_.custom:
+    if type_.resource.group_resource == "pods":
+        # Old kubelets send broken owners.
         result["metadata"] = _with_field_of(new["metadata"], old["metadata"], "ownerReferences")
+    elif not type_.custom:
+        result["metadata"] = new["metadata"]
     return result
 
 

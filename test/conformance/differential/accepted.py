@@ -42,6 +42,22 @@ ACCEPTED: tuple[Accepted, ...] = (
         examples.SERVED,
     ),
     Accepted(
+        "subresources",
+        "No ephemeral containers, no resizing of pods, no tokens of service accounts, no proxies to pods and services",
+        "processes cannot be resized, and everybody has the same rights",
+        recognition.no_subresource,
+        examples.SUBRESOURCES,
+        diverges=True,
+    ),
+    Accepted(
+        "webhooks",
+        "No webhooks are called, and none can be configured: neither for admission nor for conversion",
+        "operators here need none: rules in the schemas of CRDs are evaluated",
+        recognition.webhooks,
+        examples.WEBHOOKS,
+        diverges=True,
+    ),
+    Accepted(
         "stored-kinds",
         "Kinds that are only stored (endpoints, budgets, roles, nodes, accounts, events) may hold what makes no sense",
         "nothing here acts on them",
@@ -71,6 +87,14 @@ ACCEPTED: tuple[Accepted, ...] = (
         "the controller that would take the taint away is not here; the scheduler looks at the condition",
         recognition.node_taint,
         examples.NODE,
+        diverges=True,
+    ),
+    Accepted(
+        "claim-protection",
+        "A volume claim gets no finalizer that keeps it while a pod uses it",
+        "the controller that would take the finalizer away is not here",
+        recognition.claim_protection,
+        examples.CLAIM,
         diverges=True,
     ),
     Accepted(

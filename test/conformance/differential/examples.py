@@ -45,6 +45,14 @@ _EVENT: Object = {
     "metadata": {"name": "x"},
     "involvedObject": {"kind": "Pod", "namespace": "fz-a", "name": "x"},
 }
+_CLAIM: Object = {
+    "metadata": {"name": "x"},
+    "spec": {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "none",
+        "resources": {"requests": {"storage": "1Gi"}},
+    },
+}
 _TOYS = "/apis/toys.example.com/v1"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/fz-a/roles"
 _GROUP = "fz-own.example.com"
@@ -58,14 +66,41 @@ SERVED = tuple(
         "/apis/apps/v1/namespaces/fz-a/deployments",
         "/apis/apps/v1/namespaces/fz-a/statefulsets",
         "/apis/batch/v1/namespaces/fz-a/jobs",
+        "/apis/apps/v1/namespaces/fz-a/daemonsets",
+        "/apis/apps/v1/namespaces/fz-a/replicasets",
+        "/apis/apps/v1/namespaces/fz-a/controllerrevisions",
+        "/apis/batch/v1/namespaces/fz-a/cronjobs",
+        "/apis/networking.k8s.io/v1/namespaces/fz-a/networkpolicies",
+        "/apis/storage.k8s.io/v1/storageclasses",
+        "/apis/node.k8s.io/v1/runtimeclasses",
+        f"{_SPACE}/replicationcontrollers",
         f"{_SPACE}/resourcequotas",
         f"{_SPACE}/limitranges",
     )
+)
+SUBRESOURCES = (
+    _pod(),
+    _get(f"{_SPACE}/pods/x/ephemeralcontainers"),
+    _get(f"{_SPACE}/pods/x/resize"),
+    _post(f"{_SPACE}/serviceaccounts/default/token", {"spec": {"expirationSeconds": 3600}}),
+)
+_CONVERTED = {
+    "strategy": "Webhook",
+    "webhook": {"clientConfig": {"url": "https://localhost/convert"}, "conversionReviewVersions": ["v1"]},
+}
+WEBHOOKS = (
+    _get("/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"),
+    _post(
+        CRDS,
+        {**definition(_GROUP), "spec": {**definition(_GROUP)["spec"], "conversion": _CONVERTED}},
+        ("dryRun", "All"),
+    ),
 )
 STORED = (_post(_RBAC, {"metadata": {"name": "x"}, "rules": [{"apiGroups": [""], "resources": ["pods"]}]}),)
 TOLERATIONS = (_pod(tolerations=None),)
 TOKENS = (_pod(automountServiceAccountToken=None),)
 NODE = (_post("/api/v1/nodes", {"metadata": {"name": "fz-x", "labels": _LABELS}}),)
+CLAIM = (_post(f"{_SPACE}/persistentvolumeclaims", _CLAIM),)
 POD_WARNING = (_pod("a" * 64),)
 JSON_PATCH_ABSENT = (
     _config_map(),

@@ -10,7 +10,13 @@ from conformance.differential.normal import Normal
 from conformance.differential.steps import OWN
 from kdl_runtime.codec.json import decode
 
-_NOT_SERVED = frozenset({"deployments", "statefulsets", "jobs", "resourcequotas", "limitranges"})
+_NOT_SERVED = frozenset(
+    {
+        *("deployments", "statefulsets", "daemonsets", "replicasets", "replicationcontrollers", "controllerrevisions"),
+        *("jobs", "cronjobs", "resourcequotas", "limitranges", "networkpolicies", "storageclasses", "runtimeclasses"),
+    }
+)
+_SUBRESOURCES = frozenset({"ephemeralcontainers", "resize", "token", "proxy"})
 _CUSTOM = ("toys.example.com", "own.example.com", "kubedl.io", "kubeflow.org")
 _EMPTY = ("body.items", "body.details")
 _NOT_READY = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
@@ -98,6 +104,13 @@ def node_taint(exchange: Exchange, difference: Difference) -> bool:
     return bool(own == ([] if difference.local == ABSENT else difference.local))
 
 
+def claim_protection(exchange: Exchange, difference: Difference) -> bool:
+    if "/persistentvolumeclaims" not in exchange.step.path or not difference.place.endswith("metadata.finalizers"):
+        return False
+    local = [] if difference.local == ABSENT else difference.local
+    return bool(difference.real == [*local, "kubernetes.io/pvc-protection"])
+
+
 def served(exchange: Exchange, difference: Difference) -> bool:
     """Discovery may say less than that of the real server, and nothing else."""
     path = exchange.step.path.rstrip("/")
@@ -109,6 +122,19 @@ def served(exchange: Exchange, difference: Difference) -> bool:
             local = [item for item in local if not _is_foreign(item)]
         return listing and _covered(difference.real, local)
     return difference.place == "code" and exchange.local.code == 404 and path.rpartition("/")[2] in _NOT_SERVED
+
+
+def no_subresource(exchange: Exchange, difference: Difference) -> bool:
+    missing = exchange.local.code == 404 and exchange.step.path.rpartition("/")[2] in _SUBRESOURCES
+    return missing and difference.place == "code"
+
+
+def webhooks(exchange: Exchange, difference: Difference) -> bool:
+    if difference.place != "code":
+        return False
+    if exchange.step.path.startswith("/apis/admissionregistration.k8s.io/"):
+        return exchange.local.code == 404
+    return exchange.local.code == 422 and _fields(exchange.local) == {"spec.conversion.strategy"}
 
 
 def _is_foreign(item: Any) -> bool:

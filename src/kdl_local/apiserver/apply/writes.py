@@ -293,8 +293,10 @@ def _reset(type_: ResourceType, subresource: str) -> FieldSet:
             return reset_fields(_STATUS) if type_.has_status else {}
         case "status" if type_.custom:
             return reset_fields(_SPEC, _METADATA)
+        case "status" if type_.resource.group_resource == "pods":
+            return reset_fields(_SPEC, ("metadata", "ownerReferences"), ("metadata", "deletionTimestamp"))
         case "status":
-            return reset_fields(_SPEC, ("metadata", "ownerReferences"))
+            return reset_fields(_SPEC)
     return reset_fields(_STATUS)
 
 
