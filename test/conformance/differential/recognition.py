@@ -96,8 +96,10 @@ def token_volume(exchange: Exchange, difference: Difference) -> bool:
 
 def node_taint(exchange: Exchange, difference: Difference) -> bool:
     """Whoever names the taint later is its owner here only."""
-    if "/nodes" in exchange.step.path and difference.path[-2:] == ("fieldsV1", "f:spec"):
-        return bool(difference.real == ABSENT and difference.local == {"f:taints": {}})
+    if "/nodes" in exchange.step.path and difference.path[-2:] in (("fieldsV1", "f:spec"), ("f:spec", "f:taints")):
+        taints = (_trees(exchange, difference)[0].get("spec") or {}).get("taints", [_NOT_READY])
+        owned = {"f:taints": {}} if difference.path[-1] == "f:spec" else {}
+        return bool(difference.real == ABSENT and difference.local == owned and taints == [_NOT_READY])
     if not difference.place.endswith("spec.taints") or not isinstance(difference.real, list):
         return False
     own = [item for item in difference.real if item != _NOT_READY]
