@@ -98,7 +98,7 @@ def node_taint(exchange: Exchange, difference: Difference) -> bool:
     """Whoever names the taint later is its owner here only."""
     if "/nodes" in exchange.step.path and difference.path[-2:] in (("fieldsV1", "f:spec"), ("f:spec", "f:taints")):
         taints = (_trees(exchange, difference)[0].get("spec") or {}).get("taints", [_NOT_READY])
-        owned = {"f:taints": {}} if difference.path[-1] == "f:spec" else {}
+        owned: Any = {"f:taints": {}} if difference.path[-1] == "f:spec" else {}
         return bool(difference.real == ABSENT and difference.local == owned and taints == [_NOT_READY])
     if not difference.place.endswith("spec.taints") or not isinstance(difference.real, list):
         return False
