@@ -9,10 +9,12 @@ from kdl_workloads.job import JobStatus
 
 
 def remember(observed: Observed, status: JobStatus, replicas: Replicas) -> JobStatus:
-    """The status with the conditions that failure rules have judged by; nothing where no rule asks for any."""
+    """The status with the conditions that failure rules have judged by; none where no rule asks for any."""
+    if not asked_conditions(observed.job):
+        return replace(status, judged_nodes={}) if status.judged_nodes else status
     judged = {
         replica.pod.uid: node_conditions(observed, replica.pod)
         for replica in replicas.wanted.values()
         if replica.outcome in JUDGED
     }
-    return replace(status, judged_nodes=judged if asked_conditions(observed.job) else {})
+    return replace(status, judged_nodes=judged)
