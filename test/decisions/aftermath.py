@@ -27,7 +27,9 @@ def carried_out(observed: Observed, plan: Plan) -> Observed:
     made = [decoder(Pod)(encode(_stored(observed, pod))) for pod in plan.create_pods]
     services = [service for service in observed.services if service.metadata.uid not in gone]
     services += [_partial(observed, service) for service in plan.create_services]
-    claims = [*observed.claims, *(_partial(observed, claim) for claim in plan.create_claims)]
+    going = {each.uid for each in plan.delete_claims}
+    claims = [_claim(observed, claim) if claim.metadata.uid in going else claim for claim in observed.claims]
+    claims += [_partial(observed, claim) for claim in plan.create_claims]
     extras_at = observed.now if plan.extras else observed.extras_at
     return replace(
         observed,
@@ -54,6 +56,12 @@ def _pod(observed: Observed, pod: Pod, delete: Delete | None, released: bool, st
     if stopped:
         spec = msgspec.structs.replace(spec, active_deadline_seconds=STOP_DEADLINE)
     return msgspec.structs.replace(pod, metadata=metadata, spec=spec)
+
+
+def _claim(observed: Observed, claim: PartialObject) -> PartialObject:
+    """Held until no pod uses it."""
+    metadata = msgspec.structs.replace(claim.metadata, deletion_timestamp=format_time(observed.now))
+    return msgspec.structs.replace(claim, metadata=metadata)
 
 
 def _stored(observed: Observed, body: Any) -> dict[str, Any]:

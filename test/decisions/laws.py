@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from decisions.aftermath import carried_out
+from kdl_workloads.engine.claims import claim_owner, is_going
 from kdl_workloads.engine.decide import decide
 from kdl_workloads.engine.observed import Observed
 from kdl_workloads.engine.plan import Plan
@@ -48,6 +49,7 @@ def violations(observed: Observed) -> list[str]:
     try:
         plan = decide(observed)
         found = [*_of_status(observed, plan), *_of_moves(observed, plan), *_of_children(observed, plan)]
+        found += _of_claims(observed, plan)
         if plan.status is not None:
             found += _of_second_look(observed, plan.status)
         found += _of_aftermath(observed, plan)
@@ -138,6 +140,23 @@ def _of_children(observed: Observed, plan: Plan) -> Iterator[str]:
         yield "a pod that was not seen is deleted"
     if len({delete.uid for delete in plan.delete_pods}) < len(plan.delete_pods):
         yield "a pod is deleted twice"
+
+
+def _of_claims(observed: Observed, plan: Plan) -> Iterator[str]:
+    there = {claim.metadata.name: claim for claim in observed.claims}
+    made = [claim["metadata"]["name"] for claim in plan.create_claims]
+    if len(set(made)) < len(made) or {*made} & {*there}:
+        yield f"a claim would be made twice: {made}"
+    for pod in plan.create_pods:
+        for volume in pod["spec"].get("volumes") or ():
+            name = (volume.get("persistentVolumeClaim") or {}).get("claimName")
+            if name is not None and name not in made and (name not in there or is_going(there[name], observed.job)):
+                yield f"{pod['metadata']['name']} is made, and its claim {name} is not there to stay"
+    deleted = {delete.uid for delete in plan.delete_claims}
+    if deleted and not (plan.status or observed.job.status).finished:
+        yield "claims of a job that goes on are deleted"
+    if not deleted <= {claim.metadata.uid for claim in observed.claims if claim_owner(claim) is not None}:
+        yield "a claim is deleted that was not seen, or that somebody else has made"
 
 
 def _of_second_look(observed: Observed, status: JobStatus) -> Iterator[str]:

@@ -11,10 +11,11 @@ from random import Random
 from typing import Any
 
 from kdl_runtime.codec.json import decoder, encode
-from kdl_runtime.codec.meta import ObjectMeta, PartialObject
+from kdl_runtime.codec.meta import ObjectMeta, OwnerReference, PartialObject
 from kdl_runtime.codec.times import format_time
 from kdl_workloads.dialects.base import SpecError
 from kdl_workloads.dialects.registry import dialect_for
+from kdl_workloads.engine.claims import DELETE, JOB, WHEN_FINISHED
 from kdl_workloads.engine.lost import suspects
 from kdl_workloads.engine.observed import Block, NodeState, Observed, Workload
 from kdl_workloads.engine.pod import ATTEMPT, OUTCOME_FINALIZER, Pod
@@ -28,6 +29,8 @@ EXIT_CODES = (0, 0, 0, 1, 2, 126, 127, 128, 130, 137, 138, 139, 143, 255)
 REASONS = ("", "", "Evicted", "OOMKilled", "UnexpectedAdmissionError", "DeadlineExceeded", "NodeLost")
 MOST_REPLICAS = 3
 NODES = ("node-1", "node-2")
+CLAIM = "data"
+"""The only claim template that a role has."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def observed(seed: int) -> Observed:
     job, problem = _job(dice, of)
     pods = _pods(dice, of, job)
     services = [PartialObject("v1", "Service", ObjectMeta(name=pod.name, namespace="ns", uid=pod.uid)) for pod in pods]
+    claims = _claims(dice, of, job)
     return Observed(
         of,
         job,
@@ -73,6 +77,7 @@ def observed(seed: int) -> Observed:
         if dice.often(0.1)
         else None,
         extras_at=dice.before(1200) if dice.often(0.5) else None,
+        claims=claims,
     )
 
 
@@ -129,6 +134,23 @@ def _replica_spec(dice: Dice, of: Workload, name: str, given: list[str]) -> dict
             restartPolicy=dice.any(*RestartPolicy).value,
         ),
         **({"dependsOn": depends} if dice.often(0.15) else {}),
+        **({"groups": _groups(dice)} if dice.often(0.15) else {}),
+        **(_claim_templates(dice) if dice.often(0.3) else {}),
+    }
+
+
+def _groups(dice: Dice) -> list[dict[str, Any]]:
+    """Now and then of more replicas than the role has."""
+    template = {"metadata": {"labels": {"group": "given"}}}
+    return [{"name": f"group-{n}", "replicas": 1, "template": template} for n in range(dice.any(1, 1, 2))]
+
+
+def _claim_templates(dice: Dice) -> dict[str, Any]:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    retention = {name: dice.any("Retain", "Delete") for name in ("whenFinished", "whenDeleted")}
+    return {
+        "volumeClaimTemplates": [{"metadata": {"name": CLAIM}, "spec": spec}],
+        **dice.optional(persistentVolumeClaimRetentionPolicy=retention),
     }
 
 
@@ -230,6 +252,37 @@ def _status(dice: Dice, of: Workload, job: Job) -> JobStatus:
         restarts=dice.count(1) if dice.often(0.3) else 0,
         restart_time=dice.before(60) if dice.often(0.1) else None,
         uncounted=frozenset({"uid-job-worker-0"}) if dice.often(0.1) else frozenset(),
+    )
+
+
+# ---- claims
+
+
+def _claims(dice: Dice, of: Workload, job: Job) -> list[PartialObject]:
+    """Some of this job's, of an earlier one of its name, and of replicas that it no longer has."""
+    names = [
+        f"{CLAIM}-{of.framework.child_name(job, role, index)}"
+        for role, spec in job.roles.items()
+        if spec.claims
+        for index in range(spec.replicas + 1)
+    ]
+    return [_claim(dice, job, name) for name in names if dice.often(0.6)]
+
+
+def _claim(dice: Dice, job: Job, name: str) -> PartialObject:
+    owner = OwnerReference(job.api_version, job.kind, job.name, dice.any(job.uid, job.uid, "earlier"), controller=True)
+    made = {JOB: f"{job.kind}/{job.name}"} if dice.often(0.8) else {}
+    return PartialObject(
+        "v1",
+        "PersistentVolumeClaim",
+        ObjectMeta(
+            name=name,
+            namespace="ns",
+            uid=f"uid-{name}",
+            owner_references=(owner,) if dice.often(0.4) else (),
+            annotations={**made, **({WHEN_FINISHED: DELETE} if made and dice.often(0.4) else {})},
+            deletion_timestamp=format_time(dice.before(60)) if dice.often(0.1) else None,
+        ),
     )
 
 

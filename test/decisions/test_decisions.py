@@ -16,6 +16,10 @@ from kdl_workloads.engine.plan import Delete, Plan
 from kdl_workloads.job import ConditionType
 
 STATES = 3000
+DEEDS = (
+    *("create_pods", "delete_pods", "stop_pods", "release"),
+    *("create_services", "delete_services", "create_claims", "delete_claims", "delete_job"),
+)
 
 
 def test_no_decision_breaks_a_law(capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,15 +35,15 @@ def test_every_kind_and_every_end_comes_up() -> None:
         plan = decide(found)
         seen[f"{found.workload.framework.kind}.{found.workload.dialect.name}"] += 1
         seen["problem"] += bool(found.problem)
+        seen["groups"] += any(spec.groups for spec in found.job.roles.values())
         if plan.status is not None and not found.job.status.finished:
             for type_ in ConditionType:
                 seen[type_] += plan.status.has(type_)
-        for name in ("create_pods", "delete_pods", "stop_pods", "delete_services", "release", "delete_job"):
+        for name in DEEDS:
             seen[name] += bool(getattr(plan, name))
         seen["restarts"] += plan.status is not None and plan.status.restarts > found.job.status.restarts
     kinds = {f"{of.framework.kind}.{of.dialect.name}" for of in KINDS}
-    wanted = {*kinds, "problem", "restarts", *ConditionType} - {ConditionType.QUEUING}
-    wanted |= {"create_pods", "delete_pods", "stop_pods", "delete_services", "release", "delete_job"}
+    wanted = {*kinds, *DEEDS, "problem", "groups", "restarts", *ConditionType} - {ConditionType.QUEUING}
     assert {name for name in wanted if seen[name] < 5} == set()
 
 
@@ -74,7 +78,20 @@ def starts_anew(plan: Plan) -> Plan:
     return plan if plan.status is None else replace(plan, status=replace(plan.status, start_time=NOW))
 
 
-@pytest.mark.parametrize("bug", [made_twice, forgets, never_fails, goes_back, starts_anew])
+def makes_no_claims(plan: Plan) -> Plan:
+    return replace(plan, create_claims=())
+
+
+def takes_claims_away(plan: Plan) -> Plan:
+    return replace(
+        plan, delete_claims=tuple(Delete(f"data-job-worker-{n}", f"uid-data-job-worker-{n}") for n in (0, 1))
+    )
+
+
+BUGS = [made_twice, forgets, never_fails, goes_back, starts_anew, makes_no_claims, takes_claims_away]
+
+
+@pytest.mark.parametrize("bug", BUGS)
 def test_bugs_are_found(bug: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(found: Observed) -> Plan:
         plan: Plan = bug(decide(found))
