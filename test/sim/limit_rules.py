@@ -75,9 +75,12 @@ class LimitRules:
                 self._violated(job, f"keeps {pod.title}, although it was scaled in at {since:.1f} s")
 
     def failed_again(self, job: JobRecord) -> None:
-        """One of its programs may have failed."""
+        """One of its programs may have failed. A failure may come into doubt again: when the node confirms the end of a
+        pod that was deleted, right after it has told how its program ended."""
         limit = job.policy.get("backoffLimit")
-        if limit is not None and job.exhausted_at is None and self.records.failures(job)[0] > limit:
+        if limit is None or self.records.failures(job)[0] <= limit:
+            job.exhausted_at = None
+        elif job.exhausted_at is None:
             job.exhausted_at = self.records.now()
 
     def deleted_by_operator(self, job: JobRecord) -> None:
