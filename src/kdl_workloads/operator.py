@@ -7,20 +7,15 @@ from typing import TypeVar
 
 import structlog
 
-from kdl_runtime.backoff import BackoffPolicy
 from kdl_runtime.cache.cache import Cache
 from kdl_runtime.cache.event import Event
 from kdl_runtime.cache.informer import Informer
 from kdl_runtime.cache.spec import WatchSpec, projection_only
-from kdl_runtime.client.client import Client
-from kdl_runtime.clock import Clock
 from kdl_runtime.codec.meta import PartialObject
 from kdl_runtime.controller.controller import Controller
 from kdl_runtime.controller.handlers import enqueue_mapped
 from kdl_runtime.controller.options import ControllerOptions
-from kdl_runtime.errors import ApiError, TransportError
 from kdl_runtime.manager.manager import Manager
-from kdl_runtime.resources.discovery import served_in
 from kdl_runtime.resources.registry import PERSISTENT_VOLUME_CLAIMS, PODS, SERVICES
 from kdl_runtime.types import Request, Resource
 from kdl_workloads.dialects.base import Dialect
@@ -47,8 +42,9 @@ class OperatorOptions:
     """``workloads``: which kinds to run, by the rules of ``frameworks.registry.enabled``. ``namespaces``: only jobs in
     these; empty means all. ``max_concurrent_reconciles``: jobs of one kind that are worked on at the same time; they
     share one process, so more helps only while requests are slow. ``plugins``: kinds by name, None for the built-in
-    ones and those of installed packages. ``late_kinds``: run kinds whose CRD comes after the start, too; a few requests
-    an hour while CRDs are missing. ``progress``: take reports of jobs by HTTP; None takes them by annotation only."""
+    ones and those of installed packages. ``late_kinds``: run kinds whose CRD comes after the start, too, within 30 s;
+    two requests a minute for each API group of which a CRD is missing. ``progress``: take reports of jobs by HTTP; None
+    takes them by annotation only."""
 
     workloads: str = registry.AUTO
     namespaces: tuple[str, ...] = ()
@@ -60,9 +56,10 @@ class OperatorOptions:
 
 def build(manager: Manager, options: OperatorOptions, served: Collection[Resource]) -> list[Controller]:
     """Declare the watches, and add one controller per kind and API group to the manager, named
-    ``<kind in lower case>-<dialect>``. The manager is ready once every watch has its first list.
+    ``<kind in lower case>-<dialect>``. The manager is ready once every watch on what is served has its first list.
 
-    ``served`` is what the API server serves now. A kind whose CRD comes later is run from then on.
+    ``served`` is what the API server serves now. A kind whose CRD comes later has its controller too, which begins
+    then.
     """
     known = registry.frameworks() if options.plugins is None else options.plugins
     workloads = _workloads(registry.enabled(options.workloads, served, known))
@@ -73,51 +70,18 @@ def build(manager: Manager, options: OperatorOptions, served: Collection[Resourc
     manager.add(metrics.lead)
     reporting = Reporting(manager, options.progress)
     services = Services(manager.client, manager.events, manager.clock, metrics, reporting.extensions)
-    add = partial(_add_controller, manager, services, options, reporting)
-    if missing and options.late_kinds:
-        manager.add(LateKinds(manager.client, manager.clock, missing, add), leader_election=False)
-    return [add(workload) for workload in workloads]
-
-
-class LateKinds:
-    """Runs the kinds whose CRD is installed after the start, or has just been applied and is not served yet.
-
-    What is served in their API groups is asked for after a second, then after growing times up to five minutes, until
-    all are there: a watch on definitions would need a right that the operator has no other use for.
-    """
-
-    name = "late kinds"
-
-    def __init__(
-        self, client: Client, clock: Clock, missing: Collection[Workload], add: Callable[[Workload], object]
-    ) -> None:
-        self._client = client
-        self._clock = clock
-        self._missing = list(missing)
-        self._add = add
-
-    async def run(self) -> None:
-        kinds = sorted(f"{workload.framework.kind}.{workload.dialect.api_version}" for workload in self._missing)
+    late = missing if options.late_kinds else []
+    if late:
+        kinds = sorted(f"{workload.framework.kind}.{workload.dialect.api_version}" for workload in late)
         log.info("the CRDs of these kinds are not installed yet: run `kdl crds --install` to run them", kinds=kinds)
-        looks = 0
-        while self._missing:
-            looks += 1
-            await self._clock.sleep(_LOOKS.delay(looks))
-            try:
-                served = await served_in(self._client, (of.dialect.api_version for of in self._missing))
-            except (ApiError, TransportError) as error:
-                log.warning("cannot see which kinds are served", error=str(error))
-                continue
-            come = [workload for workload in self._missing if workload.resource in served]
-            self._missing = [workload for workload in self._missing if workload.resource not in served]
-            for workload in come:
-                log.info(
-                    "the CRD of a kind has come", kind=workload.framework.kind, version=workload.dialect.api_version
-                )
-                self._add(workload)
-
-
-_LOOKS = BackoffPolicy(base=1.0, factor=1.5, cap=300.0)
+    controllers = []
+    for workload in (*workloads, *late):
+        jobs = manager.cache.declare(_job_watch(workload.resource, options, required=workload.resource in served))
+        controller = _controller(manager.cache, jobs, workload, services, options)
+        manager.add(controller)
+        reporting.add(workload.resource, jobs)
+        controllers.append(controller)
+    return controllers
 
 
 def needs_reconcile(event: Event[JobView]) -> bool:
@@ -140,20 +104,13 @@ def _workloads(pairs: Iterable[tuple[Framework, str]]) -> list[Workload]:
     return [Workload(framework, dialect_for(version)) for framework, version in pairs]
 
 
-def _add_controller(
-    manager: Manager, services: Services, options: OperatorOptions, reporting: Reporting, workload: Workload
-) -> Controller:
-    controller, jobs = _controller(manager.cache, workload, services, options)
-    manager.add(controller)
-    reporting.add(workload.resource, jobs)
-    return controller
+def _job_watch(resource: Resource, options: OperatorOptions, *, required: bool) -> WatchSpec[JobView]:
+    return WatchSpec(resource, JobView, namespaces=options.namespaces, shrink=remains, required=required)
 
 
 def _controller(
-    cache: Cache, workload: Workload, services: Services, options: OperatorOptions
-) -> tuple[Controller, Informer[JobView]]:
-    """The controller, and the watch on its jobs."""
-    jobs = cache.declare(WatchSpec(workload.resource, JobView, namespaces=options.namespaces, shrink=remains))
+    cache: Cache, jobs: Informer[JobView], workload: Workload, services: Services, options: OperatorOptions
+) -> Controller:
     sources = Sources(
         jobs,
         pods=_children(cache, WatchSpec(PODS, Pod), workload.dialect, options),
@@ -169,7 +126,7 @@ def _controller(
     controller.for_(jobs, needs_reconcile)
     controller.watches(sources.claims, enqueue_mapped(partial(_claimants, workload)), delay=reconciler.delay)
     controller.owns(sources.pods, delay=reconciler.delay).owns(sources.services, delay=reconciler.delay)
-    return controller, jobs
+    return controller
 
 
 def _claimants(workload: Workload, claim: PartialObject) -> list[Request]:

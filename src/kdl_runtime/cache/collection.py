@@ -163,6 +163,11 @@ class Liveness:
     told_at: float | None = None
     """Monotonic time of the last list, event or bookmark."""
 
+    def expect_kind(self) -> None:
+        """Begin by waiting until the kind is served."""
+        self.state = State.NOT_SERVED
+        self.error = "the kind is not served"
+
     def lost_for(self, now: float) -> float:
         """Seconds since the watch was lost; 0 if it was not, or is open again and has lasted for a moment."""
         if self.failing_since is None or (self.opened_at is not None and now - self.opened_at >= STABLE_SECONDS):

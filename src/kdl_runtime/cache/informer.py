@@ -72,11 +72,12 @@ class Informer(Generic[P]):
     def _watcher(self, namespace: str, client: Client, environment: WatchEnvironment) -> Watcher[P]:
         spec = self.spec
         served = environment.served or ServedKinds(client, environment.clock)
-        collection = ApiCollection(
-            client, spec.resource, served, namespace, spec.label_selector, spec.server_fields, spec.metadata_only
-        )
-        sink = _NamespaceSink(self, namespace)
-        return Watcher(collection, sink, self._decoder, environment, name=str(spec))
+        selected = (namespace, spec.label_selector, spec.server_fields)
+        collection = ApiCollection(client, spec.resource, served, *selected, spec.metadata_only)
+        watcher = Watcher(collection, _NamespaceSink(self, namespace), self._decoder, environment, name=str(spec))
+        if not spec.required:
+            watcher.liveness.expect_kind()
+        return watcher
 
     # --- life cycle ----------------------------------------------------------------------------------------------
 

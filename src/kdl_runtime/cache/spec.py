@@ -47,8 +47,8 @@ class WatchSpec(Generic[P]):
     quick. ``projection_only`` is one that keeps every projection as it is and no JSON at all.
     ``metadata_only``: the server sends the metadata alone, and ``Informer.object`` has nothing else.
     ``name`` tells several watches on one resource apart; the default is the plural.
-    ``required``: whether the start waits for its first list. False for a kind that may be served later, or never: what
-    uses it begins when it is served.
+    ``required``: whether the start waits for its first list. False for a kind that may be served later, or never: it
+    is not asked for before it is served, and what uses it begins then.
     """
 
     resource: Resource

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import structlog
 
+from kdl_local.apiserver.request import Request, Response
 from kdl_local.apiserver.server import ApiServer
 from kdl_runtime.cache.cache import Cache
 from kdl_runtime.cache.served import ServedKinds
@@ -91,6 +93,38 @@ def test_one_look_is_for_all_who_wait() -> None:
     run(main())
 
 
+def test_who_came_at_different_times_soon_shares_looks() -> None:
+    async def main() -> None:
+        waits = Waits()
+        for _ in range(20):
+            waits.start(GHOSTS)
+            await waits.clock.sleep(7)
+        await waits.clock.sleep(120)
+        waits.discovery.asked.clear()
+        await waits.clock.sleep(600)
+        assert len(waits.discovery.asked) <= 21, "twice a minute"
+        waits.discovery.resources.add(GHOSTS)
+        await asyncio.wait_for(waits.start(GHOSTS), 31)
+
+    run(main())
+
+
+def test_what_is_not_served_is_said_once_and_together() -> None:
+    async def main() -> None:
+        waits = Waits(JOBS_LIKE)
+        tasks = [waits.start(of) for of in (GHOSTS, SPIRITS, GHOSTS, JOBS_LIKE)]
+        with structlog.testing.capture_logs() as lines:
+            await waits.clock.sleep(300)
+            waits.discovery.resources |= {GHOSTS, SPIRITS}
+            await asyncio.gather(*tasks)
+        warnings = [line["kinds"] for line in lines if line["log_level"] == "warning"]
+        assert warnings == [["Ghost.example.com/v1", "Spirit.example.com/v1"]]
+        served = sorted(line["resource"] for line in lines if line["log_level"] == "info")
+        assert served == ["ghosts.example.com", "spirits.example.com"]
+
+    run(main())
+
+
 def test_a_server_that_is_away_is_asked_again() -> None:
     async def main() -> None:
         waits = Waits()
@@ -132,9 +166,14 @@ class World:
         self.clock = LoopClock(datetime(2026, 1, 31, tzinfo=UTC))
         rng = random.Random(1)
         self.server = ApiServer(self.clock, rng)
-        self.client = Client(DirectTransport(self.server), self.clock)
+        self.asked: list[str] = []
+        self.client = Client(DirectTransport(self), self.clock)
         self.stranger = Client(DirectTransport(self.server), self.clock)
         self.cache = Cache(self.client, self.clock, rng)
+
+    async def handle(self, request: Request) -> Response:
+        self.asked.append(request.path)
+        return await self.server.handle(request)
 
 
 def in_a_world(body: Callable[[World], Awaitable[None]]) -> None:
@@ -156,7 +195,8 @@ def test_a_watch_begins_when_its_kind_is_served_and_holds_nothing_up_before() ->
         await world.cache.wait_synced(10)
         await world.clock.sleep(7200)
         assert not ghosts.synced
-        assert "NotFound" in ghosts.trouble
+        assert ghosts.trouble == "the kind is not served"
+        assert [path for path in world.asked if path.endswith("/ghosts")] == [], "only discovery is asked"
         world.cache.check_alive()
         world.cache.check_ready()
         await world.stranger.create(CRDS, crd())
