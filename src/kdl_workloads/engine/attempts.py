@@ -5,14 +5,14 @@ seen, so the count survives a crash between the write of the status and the dele
 over the same pod. What a pod leaves behind when it goes (the restarts of its containers) is added at its end.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
 import msgspec
 
 from kdl_workloads.engine.failure import describe
-from kdl_workloads.engine.outcome import Outcome
+from kdl_workloads.engine.outcome import Outcome, previous_end
 from kdl_workloads.engine.replicas import Replica, Replicas
 from kdl_workloads.job import Failure, JobStatus, ReplicaStatus
 
@@ -41,7 +41,7 @@ def settle(status: JobStatus, replicas: Replicas, container: str, now: datetime)
         attempts=status.attempts + together,
         uncounted=frozenset((status.uncounted & seen) | counted),
         replicas=_with_ends(status.replicas, [*new, *surplus]),
-        first_failure=_first_failure(status, ended, container, now),
+        first_failure=_first_failure(status, replicas, container, now),
     )
 
 
@@ -88,14 +88,32 @@ def _with_ends(statuses: Mapping[str, ReplicaStatus], ended: Iterable[Replica]) 
     return result
 
 
-def _first_failure(status: JobStatus, ended: Iterable[Replica], container: str, now: datetime) -> Failure | None:
+def _first_failure(status: JobStatus, replicas: Replicas, container: str, now: datetime) -> Failure | None:
     """The earliest one stays, until one comes that ends the job: the cause of the end is worth more than an earlier
-    failure that the job had recovered from, or has tolerated."""
-    failed = [replica for replica in ended if replica.outcome in _FAILURES]
+    failure that the job had recovered from, or has tolerated. One without an exit code (a lost node, an eviction) gives
+    way to the first that has one, as only these count against the back-off limit."""
+    known, wanted = status.first_failure, replicas.wanted.values()
+    failed = [replica for replica in wanted if replica.outcome in _FAILURES]
     fatal = [replica for replica in failed if replica.fatal]
-    known = status.first_failure
     # Not by the pod's name: the pod before this one had the same.
-    if known is not None and (not fatal or any(describe(replica, container, known.time) == known for replica in fatal)):
+    if known is not None and any(describe(replica, container, known.time) == known for replica in fatal):
         return known
-    candidates = (describe(replica, container, now) for replica in fatal or failed)
-    return min(candidates, key=lambda failure: failure.time, default=known)
+    if fatal:
+        return _earliest(describe(replica, container, now) for replica in fatal)
+    if known is not None and known.exit_code is not None:
+        return known
+    found = [describe(replica, container, now) for replica in (*failed, *_restarted(wanted, container))]
+    return _earliest(failure for failure in found if known is None or failure.exit_code is not None) or known
+
+
+def _restarted(replicas: Iterable[Replica], container: str) -> Iterator[Replica]:
+    """Those whose container has failed, and that go on as their kubelets start it again. Such restarts alone may use
+    up the back-off limit."""
+    for replica in replicas:
+        goes_on = replica.outcome is Outcome.NONE and not replica.pod.terminating
+        if goes_on and replica.restarts and previous_end(replica.pod, container) is not None:
+            yield replica
+
+
+def _earliest(failures: Iterable[Failure]) -> Failure | None:
+    return min(failures, key=lambda failure: failure.time, default=None)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
-from kdl_workloads.engine.outcome import training_end
+from kdl_workloads.engine.outcome import previous_end, training_end
 from kdl_workloads.engine.pod import Pod
 from kdl_workloads.job import Failure
 
@@ -25,9 +25,11 @@ class Place(Protocol):
 
 
 def describe(replica: Place, container: str, now: datetime) -> Failure:
-    """Where, when and how the replica's pod failed. ``now`` stands in for a time that no container tells."""
+    """Where, when and how the replica's pod failed, or one that goes on after the restart of a container.
+    ``now`` stands in for a time that no container tells."""
     pod = replica.pod
-    found = training_end(pod, container)
+    goes_on = not (pod.ended or pod.terminating)
+    found = training_end(pod, container) or (previous_end(pod, container) if goes_on else None)
     name, end = found if found is not None else ("", None)
     target = pod.condition("DisruptionTarget")
     reason = (end.reason if end else "") or pod.status.reason or (target.reason if target else "")

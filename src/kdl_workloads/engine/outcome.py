@@ -4,6 +4,7 @@ Only the program's failures count against a job's back-off limit. What tells the
 condition ``DisruptionTarget`` (KEP-3329) and the pod reasons that the kubelet and the node controllers set.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from kdl_workloads.engine.pod import Pod, Terminated
@@ -70,11 +71,19 @@ def disrupted(pod: Pod) -> bool:
 def training_end(pod: Pod, container: str) -> tuple[str, Terminated] | None:
     """Name and end of the container whose end explains a failure: the training container if it failed, else the first
     that did, init containers before others; None if none did."""
-    main = pod.terminated(container)
-    if main is not None and main.exit_code != 0:
-        return container, main
-    ends = ((status.name, status.state.terminated) for status in pod.containers)
-    return next(((name, end) for name, end in ends if end is not None and end.exit_code != 0), None)
+    return _first_end(container, ((status.name, status.state.terminated) for status in pod.containers))
+
+
+def previous_end(pod: Pod, container: str) -> tuple[str, Terminated] | None:
+    """The same of the runs before these, of containers that the kubelet has started again, or is about to."""
+    return _first_end(
+        container, ((status.name, status.state.terminated or status.last_state.terminated) for status in pod.containers)
+    )
+
+
+def _first_end(container: str, ends: Iterable[tuple[str, Terminated | None]]) -> tuple[str, Terminated] | None:
+    failed = [(name, end) for name, end in ends if end is not None and end.exit_code != 0]
+    return next((found for found in failed if found[0] == container), next(iter(failed), None))
 
 
 def _training_succeeded(pod: Pod, container: str) -> bool:

@@ -42,6 +42,7 @@ class ContainerStatus(msgspec.Struct, frozen=True, gc=False, rename="camel", omi
     name: str = ""
     restart_count: int = 0
     state: ContainerState = ContainerState()
+    last_state: ContainerState = ContainerState()
 
 
 class PodCondition(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from kdl_runtime.codec.times import format_time
 from kdl_workloads.dialects.base import Text
 from kdl_workloads.engine.cause import MAX_LINE, in_words, with_cause
+from kdl_workloads.engine.pod import Pod
 from kdl_workloads.job import ConditionType, Failure, RestartPolicy, RunPolicy
-from unit.kdl_workloads.engine.world import START, WORKER, World, make_job
+from unit.kdl_workloads.engine.world import START, WORKER, World, after, make_job, make_pod
 
 OOM = Failure(
     pod="job-worker-1",
@@ -74,3 +76,45 @@ def test_a_deadline_is_its_own_cause() -> None:
     failed = world.job.status.condition(ConditionType.FAILED)
     assert failed is not None
     assert "First failure" not in failed.message
+
+
+def restarted(name: str, exit_code: int, times: int) -> Pod:
+    """A pod whose kubelet has started the container again."""
+    last = {"terminated": {"exitCode": exit_code, "finishedAt": format_time(after(5)), "reason": "Error"}}
+    status = {"name": "pytorch", "restartCount": times, "state": {"running": {}}, "lastState": last}
+    return make_pod(name, uid=f"{name}-1", containers=[status])
+
+
+def test_restarts_by_the_kubelet_that_use_up_the_limit_are_explained() -> None:
+    world = World(make_job(run_policy=RunPolicy(backoff_limit=1)))
+    world.step()
+    world.run()
+    world.pods["job-worker-1"] = restarted("job-worker-1", 3, times=2)
+    world.step()
+    end = world.job.status.conditions[-1]
+    assert end.type is ConditionType.FAILED
+    assert "First failure: pod job-worker-1 on node-1, container pytorch, exit code 3, Error" in end.message
+
+
+def test_a_restart_after_a_success_is_no_failure() -> None:
+    world = World(make_job(policy=RestartPolicy.ALWAYS))
+    world.step()
+    world.run()
+    world.pods["job-worker-1"] = restarted("job-worker-1", 0, times=1)
+    world.step()
+    assert world.job.status.first_failure is None
+
+
+def test_an_end_without_an_exit_code_gives_way_to_the_first_that_has_one() -> None:
+    world = World(make_job(policy=RestartPolicy.EXIT_CODE, run_policy=RunPolicy(backoff_limit=1)))
+    world.step()
+    world.run()
+    evicted = {"DisruptionTarget": ("True", "DeletionByTaintManager")}
+    world.pods["job-worker-0"] = make_pod("job-worker-0", "Failed", uid="job-worker-0-1", conditions=evicted)
+    world.step()
+    assert world.job.status.first_failure is not None
+    assert world.job.status.first_failure.reason == "DeletionByTaintManager"
+    world.end("job-worker-1", 137)
+    world.step()
+    failure = world.job.status.first_failure
+    assert failure is not None and (failure.pod, failure.exit_code) == ("job-worker-1", 137)
