@@ -6,12 +6,15 @@ from kdl_testing.sim.timeline import Timeline
 from sim.jobs import FAILED, SUCCEEDED
 from sim.limit_rules import LimitRules
 from sim.pod_rules import succeeded_indexes
-from sim.records import JobRecord, Object, Records, has_condition, outcome_of
+from sim.records import JobRecord, Object, Records, has_condition, is_suspended, outcome_of
 
 ROUNDING = 2.0
 """Seconds by which a stored time may lie before the change that it tells of."""
 UNDER_WAY = 30.0
 """Seconds that the write of a status may take, when the server asks the operator to try again later."""
+STATES = ("Running", "Restarting", "Suspended", SUCCEEDED, FAILED)
+"""Of these one at most holds. Before the first of them, and after Suspended, a job is no more than created."""
+DEADLINE = "longer than specified deadline"
 
 
 @dataclass
@@ -28,10 +31,12 @@ class JobRules:
         if old == new:
             return
         self._conditions_are_well_formed(job, old, new)
+        self._moves_as_documented(job, old, new)
         self._nothing_is_forgotten(job, old, new)
         self._times_are_set_once(job, old, new)
         if outcome_of(old) is None and outcome_of(new) is not None:
             self.limits.ended(job)
+            self._end_is_explained(job, new)
         if outcome_of(old) is not None and self._frozen(old) != self._frozen(new):
             self._violated(job, f"changes after it has {outcome_of(old)}")
 
@@ -62,6 +67,34 @@ class JobRules:
             changed = previous["status"] != item["status"]
             if (moved and not changed) or (changed and not moved and not self._is_new(item)):
                 self._violated(job, f"condition {item['type']}: its transition time does not follow its status")
+
+    def _moves_as_documented(self, job: JobRecord, old: Object, new: Object) -> None:
+        was, now = _states(old), _states(new)
+        if len(now) > 1:
+            self._violated(job, f"is in several states: {now}")
+        elif not now and was not in ([], ["Suspended"]):
+            self._violated(job, f"was {was[0]}, and is nothing now")
+        elif now and was and was[0] in (SUCCEEDED, FAILED) and now != was:
+            self._violated(job, f"has {was[0]}, and is {now[0]} now")
+        elif now and now != was and new["conditions"][-1]["type"] != now[0]:
+            self._violated(job, f"is {now[0]} now, which is not its last condition")
+        specs = job.specs_since(self.limits.troubles.oldest_view(self.records.now()))
+        if now == ["Suspended"] and now != was and not any(map(is_suspended, specs)):
+            self._violated(job, "is suspended, and nobody has asked for that")
+
+    def _end_is_explained(self, job: JobRecord, status: Object) -> None:
+        """By reason, message and, unless it was the deadline, by a failure that there has been."""
+        end = status["conditions"][-1]
+        if not (end.get("reason") and end.get("message") and status.get("completionTime")):
+            self._violated(job, f"ends without reason, message or time: {end}")
+        if end["type"] == SUCCEEDED or DEADLINE in end["message"]:
+            return
+        cause = status.get("firstFailure") or {}
+        pods = [pod for pod in self.records.pods_of(job.uid) if pod.obj["metadata"]["name"] == cause.get("pod")]
+        if not any(cause.get("exitCode") in pod.exit_codes for pod in pods):
+            self._violated(job, f"fails by {cause or 'nothing'}, which has not happened")
+        elif cause["pod"] not in end["message"]:
+            self._violated(job, f"fails by {cause['pod']}, and its condition says {end['message']!r}")
 
     def _is_new(self, condition: Object) -> bool:
         # Two changes within one second have the same time, for times are stored in seconds.
@@ -108,3 +141,7 @@ class JobRules:
 
     def _violated(self, job: JobRecord, text: str) -> None:
         self.timeline.violated(job.title, text)
+
+
+def _states(status: Object) -> list[str]:
+    return [state for state in STATES if has_condition(status, state)]

@@ -28,6 +28,14 @@ TOLERANT = ("MarsJob",)
 """Kinds whose jobs do not fail with a Worker, unless a rule says so."""
 WORKERS = {"ElasticDLJob": MASTER}
 """What Workers are called where they are called something else. There is one."""
+HELPERS = {
+    "TFJob": ("PS", "Evaluator"),
+    "XDLJob": ("PS", "Scheduler"),
+    "MXJob": ("Scheduler", "Server"),
+    "MarsJob": ("WebService",),
+}
+"""Roles that serve the others, whose end the job does not wait for."""
+SINGLE = ("Scheduler", "WebService", "Evaluator")
 KINDS = (*LEADERS, "JAXJob", "MXJob", "XDLJob", "ElasticDLJob")
 EVERY_WORKER: dict[str, dict[str, Any]] = {
     "TFJob": {"successPolicy": "AllWorkers"},
@@ -37,6 +45,10 @@ EVERY_WORKER: dict[str, dict[str, Any]] = {
 
 RUNNING, SUSPENDED, GONE = "Running", "Suspended", "Gone"
 SUCCEEDED, FAILED = "Succeeded", "Failed"
+
+
+def group_of(api_version: str) -> str:
+    return api_version.partition("/")[0]
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,8 @@ class SimJob:
     actions: tuple[UserAction, ...] = ()
     depends_on: tuple[str, str, str] | None = None
     """A role, the role that it waits for, and until when, as the user says."""
+    groups: int = 0
+    """Of how many of its Workers each is a group of its own, with an image of its own."""
 
     @property
     def framework(self) -> Framework:
@@ -113,8 +127,17 @@ class SimJob:
         if self.depends_on is not None:
             role, upstream, phase = self.depends_on
             specs[role]["dependsOn"] = [{"upstream": upstream, "onPhase": phase}]
+        if self.groups:
+            specs[WORKER]["groups"] = [
+                {
+                    "name": f"group-{index}",
+                    "replicas": 1,
+                    "template": {"spec": {"containers": [{"name": container, "image": f"group-{index}"}]}},
+                }
+                for index in range(self.groups)
+            ]
         extra = EVERY_WORKER.get(self.kind, {}) if LEADERS.get(self.kind) not in self.replicas else {}
-        nested = {"runPolicy": self.policy} if self.api_version == KUBEFLOW else self.policy
+        nested = {"runPolicy": self.policy} if group_of(self.api_version) == group_of(KUBEFLOW) else self.policy
         return {
             "apiVersion": self.api_version,
             "kind": self.kind,
@@ -178,11 +201,18 @@ def draw_job(rng: random.Random, index: int) -> SimJob:
     draft = _Draft(rng, rng.choice(sorted(FRAMEWORKS[kind].conventions)), kind, replicas, policy)
     _draw_fate(draft, seconds)
     restart_policies = dict.fromkeys(draft.replicas, rng.choice(draft.policies))
+    helper = _draw_helper(draft) if rng.random() < 0.4 else ""
+    if helper:
+        # A node starts what has succeeded again under Always, and then nobody waits for its success in vain.
+        restart_policies[helper] = "OnFailure"
     actions = _draw_actions(draft) if rng.random() < 0.5 else ()
     if rng.random() < 0.3:
         policy["restartScope"] = "Job"
     if rng.random() < 0.3:
         policy["stopOnFailure"] = True
+    order = _draw_order(draft, helper) if rng.random() < (0.7 if helper else 0.2) else None
+    fixed = not any(action.kind == "scale" for action in actions)
+    most = len(draft.replicas.get(WORKER, ())) if fixed else 1
     job = SimJob(
         name=f"job-{index}",
         namespace="team" if rng.random() < 0.2 else "default",
@@ -194,14 +224,28 @@ def draw_job(rng: random.Random, index: int) -> SimJob:
         restart_policies=restart_policies,
         expected=frozenset({draft.expected}),
         actions=actions,
-        depends_on=_draw_order(draft) if rng.random() < 0.2 else None,
+        depends_on=order,
+        groups=rng.randint(1, most) if draft.worker == WORKER and rng.random() < 0.25 else 0,
     )
     return _with_always(rng, draft, job)
 
 
-def _draw_order(draft: _Draft) -> tuple[str, str, str] | None:
-    """The workers wait for the leader, or it waits for them. The kind's own order of the two must not be the opposite
-    for the other."""
+def _draw_helper(draft: _Draft) -> str:
+    """Adds a role that serves, or that prepares something and ends; empty for a kind that has none."""
+    if draft.kind not in HELPERS:
+        return ""
+    role = draft.rng.choice(HELPERS[draft.kind])
+    plan = ReplicaPlan(draft.rng.choice((None, 5.0)))
+    draft.replicas[role] = (plan,) * (1 if role in SINGLE else draft.rng.randint(1, 2))
+    return role
+
+
+def _draw_order(draft: _Draft, helper: str) -> tuple[str, str, str] | None:
+    """The workers wait for a helper, or for the leader, or it waits for them. The kind's own order of the two must not
+    be the opposite for the other."""
+    if helper and draft.kind != "MarsJob":
+        prepares = draft.replicas[helper][0].seconds is not None
+        return draft.worker, helper, SUCCEEDED if prepares else draft.rng.choice(("Running", "Ready"))
     if not draft.leader:
         return None
     waits = draft.kind == "MPIJob"
@@ -215,9 +259,7 @@ FATES = ("good", "good", "retry", "permanent", "exhausted", "deadline", "ever", 
 def _draw_fate(draft: _Draft, seconds: float) -> None:
     """What becomes of the job, and what makes it so."""
     rng = draft.rng
-    fate = rng.choice(
-        ("good", "good", "retry", "permanent", "exhausted", "deadline", "ever", "ignored", "fatal", "all")
-    )
+    fate = rng.choice(FATES)
     if fate == "permanent" and draft.kind in TOLERANT:
         fate = "fatal"
     match fate:
@@ -276,7 +318,7 @@ def _with_always(rng: random.Random, draft: _Draft, job: SimJob) -> SimJob:
 def _draw_actions(draft: _Draft) -> tuple[UserAction, ...]:
     rng = draft.rng
     kinds = ["delete", "resubmit", "edit", "bounce", "bounce"]
-    if draft.api_version == KUBEFLOW:
+    if group_of(draft.api_version) == group_of(KUBEFLOW):
         kinds += ["suspend", "suspend"]
     if draft.expected in (SUCCEEDED, RUNNING) and "backoffLimit" not in draft.policy and draft.worker == WORKER:
         # Scaling in could take away the very worker that is to fail.

@@ -61,7 +61,8 @@ class Observer:
         before, pod.obj, pod.gone = pod.obj, obj, gone
         if pod.ended is None and phase_of(obj) in TERMINAL_PHASES:
             pod.ended = self.records.now()
-        pod.ran |= phase_of(obj) == "Running"
+        if pod.started is None and phase_of(obj) == "Running":
+            pod.started = self.records.now()
         pod.forced |= pod.ended is None and obj["metadata"].get("deletionGracePeriodSeconds") == 0
         self._tell_pod_change(pod, before)
         if pod.succeeded:

@@ -52,24 +52,24 @@ class PodRules:
             self._violated(pod, f"is of attempt {pod.attempt}, and its job of attempt {job.attempt}")
         if any(not other.gone and other.attempt < pod.attempt for other in self.records.pods_of(job.uid)):
             self._violated(pod, "meets a pod of an earlier attempt")
-        specs = list(job.specs_since(self.troubles.oldest_view(now)))
+        specs, image = list(job.specs_since(self.troubles.oldest_view(now))), pod.obj["spec"]["containers"][0]["image"]
         if job.end is not None:
             self._violated(pod, f"is created although its job has {job.end}")
         elif all(is_suspended(spec) for spec in specs):
             self._violated(pod, "is created although its job is suspended")
         elif all(replica.index >= replicas_of(spec, replica.role) for spec in specs):
             self._violated(pod, "is created although its job has fewer replicas")
-        elif pod.obj["spec"]["containers"][0]["image"] not in {image_of(spec, replica.role) for spec in specs}:
-            self._violated(pod, "is created with an image that the job no longer has")
+        elif image not in {image_of(spec, replica.role, replica.index) for spec in specs}:
+            self._violated(pod, f"is created with image {image}, which is not its replica's any more")
 
     def _others_have_come_far_enough(self, pod: PodRecord, job: JobRecord) -> None:
-        """Each replica that the user has this one wait for has run, or has succeeded, in this attempt."""
+        """Each replica that the user has this one wait for has come to its phase in this attempt."""
         for wait in waits_for(job.obj["spec"], pod.replica.role):
             fewest = min(replicas_of(spec, wait["upstream"]) for spec in job.specs_since(pod.born - STALE))
             for index in range(fewest):
                 upstream = Replica(job.uid, wait["upstream"].lower(), index)
                 if not any(
-                    other.ran or other.succeeded
+                    other.succeeded or (other.started is not None and wait["onPhase"] != SUCCEEDED)
                     for other in self.records.pods_of(job.uid)
                     if other.replica == upstream and other.attempt == pod.attempt
                 ):
@@ -113,8 +113,10 @@ class PodRules:
         ended = phase_of(before) in TERMINAL_PHASES
         if job.end is not None:
             policy = job.policy.get("cleanPodPolicy")
-            known_to_have_ended = pod.ended is not None and pod.ended < self.troubles.oldest_view(self.records.now())
-            stopped = job.end == FAILED and job.policy.get("stopOnFailure") and phase_of(before) == "Pending"
+            seen = self.troubles.oldest_view(self.records.now())
+            known_to_have_ended = pod.ended is not None and pod.ended < seen
+            known_to_run = pod.started is not None and pod.started < seen
+            stopped = job.end == FAILED and job.policy.get("stopOnFailure") and not known_to_run
             if (policy == "None" and not stopped) or (policy == "Running" and known_to_have_ended):
                 self._violated(pod, f"is deleted although cleanPodPolicy is {policy}")
             return

@@ -8,14 +8,14 @@ from typing import Any
 from kdl_runtime.codec.times import parse_time
 from kdl_workloads.engine.pod import CONFIRMATION
 from kdl_workloads.framework import KUBEDL, KUBEFLOW
-from sim.jobs import FAILED, PERMANENT, RETRYABLE, SUCCEEDED
+from sim.jobs import FAILED, PERMANENT, RETRYABLE, SUCCEEDED, group_of
 
 Object = Mapping[str, Any]
 
 FINALIZER = "kdl.io/outcome"
 TERMINAL_PHASES = frozenset({"Succeeded", "Failed"})
 PROGRAM_EXIT_CODES = frozenset({RETRYABLE, PERMANENT})
-_LABEL_PREFIX = {KUBEDL: "", KUBEFLOW: "training.kubeflow.org/"}
+_LABEL_PREFIX = {group_of(KUBEDL): "", group_of(KUBEFLOW): "training.kubeflow.org/"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,10 @@ class Replica:
     def of(cls, child: Object) -> "Replica | None":
         """The replica that a pod is, by its labels and its controlling owner; None for a pod of somebody else."""
         owner = owner_of(child)
-        if owner is None or owner["apiVersion"] not in _LABEL_PREFIX:
+        prefix = None if owner is None else _LABEL_PREFIX.get(group_of(owner["apiVersion"]))
+        if owner is None or prefix is None:
             return None
-        prefix, labels = _LABEL_PREFIX[owner["apiVersion"]], child["metadata"].get("labels") or {}
+        labels = child["metadata"].get("labels") or {}
         return cls(owner["uid"], labels[f"{prefix}replica-type"], int(labels[f"{prefix}replica-index"]))
 
 
@@ -58,7 +59,7 @@ def seconds_between(earlier: str, later: str) -> float:
 @dataclass
 class PodRecord:
     """``obj`` is the pod as it was last seen; ``born`` and ``ended`` are virtual times. ``forced``: it was deleted
-    without a grace period while it ran, so nobody waits for how it ends. ``ran``: it has been seen to run."""
+    without a grace period while it ran, so nobody waits for how it ends. ``started``: since when it has run."""
 
     replica: Replica
     obj: Object
@@ -66,7 +67,7 @@ class PodRecord:
     gone: bool = False
     ended: float | None = None
     forced: bool = False
-    ran: bool = False
+    started: float | None = None
 
     @property
     def attempt(self) -> int:
@@ -113,6 +114,13 @@ class PodRecord:
         if not longest:
             longest = self.obj["spec"].get("terminationGracePeriodSeconds", 30) + CONFIRMATION.total_seconds()
         return killed_after <= longest
+
+    @property
+    def exit_codes(self) -> frozenset[int]:
+        """Of the last two runs of its program, as far as they have ended."""
+        states = (status.get(name) or {} for status in self._containers for name in ("state", "lastState"))
+        ends = (state.get("terminated") for state in states)
+        return frozenset(end["exitCode"] for end in ends if end)
 
     @property
     def runs_failed(self) -> int:
@@ -260,8 +268,15 @@ def restart_policy_of(spec: Object, role: str) -> str:
     return str(_role(spec, role)["restartPolicy"])
 
 
-def image_of(spec: Object, role: str) -> str:
-    return str(_role(spec, role)["template"]["spec"]["containers"][0]["image"])
+def image_of(spec: Object, role: str, index: int) -> str:
+    """That of the group that the replica is of, or of the role's own template."""
+    template: Object = _role(spec, role)["template"]
+    for group in _role(spec, role).get("groups") or ():
+        if index < group["replicas"]:
+            template = group["template"]
+            break
+        index -= group["replicas"]
+    return str(template["spec"]["containers"][0]["image"])
 
 
 def roles_of(spec: Object) -> Object:
