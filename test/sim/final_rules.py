@@ -173,6 +173,15 @@ class FinalRules:
             some = ", ".join(map(str, others[:5] or requests[:5]))
             self.timeline.violated("operator", f"sends {len(requests)} requests while nothing happens: {some}")
 
+    def check_nothing_is_written(self, requests: list[Sent]) -> None:
+        """``requests`` of an operator that sees again what it has dealt with. One that has just started asks for what
+        it does not watch by trying to create it."""
+        asked = {request for request in requests if request.method == "POST" and request.path.split("/")[-1] in OWN}
+        writes = [request for request in requests if request.method != "GET" and request not in asked]
+        if writes:
+            some = ", ".join(map(str, writes[:5]))
+            self.timeline.violated("operator", f"writes {len(writes)} times at a second look: {some}")
+
     def _runs_in_full(self, record: JobRecord) -> bool:
         for role in roles_of(record.obj["spec"]):
             running = [pod for pod in self._pods(record, role) if phase_of(pod) == "Running"]

@@ -89,8 +89,10 @@ class JobRules:
             self._violated(job, f"ends without reason, message or time: {end}")
         if end["type"] == SUCCEEDED or DEADLINE in end["message"]:
             return
-        cause = status.get("firstFailure") or {}
-        pods = [pod for pod in self.records.pods_of(job.uid) if pod.obj["metadata"]["name"] == cause.get("pod")]
+        cause, all_pods = status.get("firstFailure") or {}, self.records.pods_of(job.uid)
+        if not cause and any(pod.succeeds_in_vain for pod in all_pods):
+            return
+        pods = [pod for pod in all_pods if pod.obj["metadata"]["name"] == cause.get("pod")]
         if not any(cause.get("exitCode") in pod.exit_codes for pod in pods):
             self._violated(job, f"fails by {cause or 'nothing'}, which has not happened")
         elif cause["pod"] not in end["message"]:

@@ -123,6 +123,11 @@ class PodRecord:
         return frozenset(end["exitCode"] for end in ends if end)
 
     @property
+    def succeeds_in_vain(self) -> bool:
+        """Its program ends well, and its node starts it again each time, which counts against the back-off limit."""
+        return self.obj["spec"]["restartPolicy"] == "Always" and self.restarts > 0 and 0 in self.exit_codes
+
+    @property
     def runs_failed(self) -> int:
         """Runs of its program that are over and failed, also one that the node has not restarted yet."""
         over = 0

@@ -1,5 +1,6 @@
 """The users of a simulated cluster: they submit jobs, and change their minds. Others have pods of their own there."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -103,6 +104,15 @@ class Users:
 
     def _patch(self, job: SimJob, spec: dict[str, Any]) -> None:
         self.direct.patch(job.resource, job.namespace, job.name, {"spec": spec})
+
+    def touch_everything(self, jobs: Iterable[SimJob]) -> None:
+        """Changes something of each job and each pod that no decision depends on."""
+        for resource in {*(job.resource for job in jobs), PODS}:
+            for obj in self.direct.list(resource):
+                meta = obj["metadata"]
+                self.direct.patch(
+                    resource, meta["namespace"], meta["name"], {"metadata": {"annotations": {"seen": "1"}}}
+                )
 
     # ---- others
 

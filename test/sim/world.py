@@ -36,6 +36,8 @@ SETTLE = 900.0
 """Seconds after everything has ended until the operator has nothing left to do: silent watches are noticed, series of
 events are closed."""
 QUIET = 3600.0
+LOOK = 60.0
+"""Seconds in which an operator that has been told of everything anew is through with it."""
 POLL = 10.0
 
 
@@ -50,7 +52,7 @@ class JobWorld(World):
         self._jobs = {job.name: job for job in scenario.jobs}
         self._nodes = FakeNodes(self.direct, self.clock, FakeNodeOptions(scenario.nodes, behaviour=self._behaviour))
         troubles = Troubles(0.0 if scenario.undisturbed else scenario.calm_after)
-        operator = Process(OPERATOR, _build, self.gateway, self.rng)
+        self._operator = operator = Process(OPERATOR, _build, self.gateway, self.rng)
         operator.on_absence = troubles.add
         self.processes.append(operator)
         self._users = Users(self.direct, self.clock, self.timeline)
@@ -110,6 +112,16 @@ class JobWorld(World):
         sent = len(self.gateway.sent)
         await self.clock.sleep(QUIET)
         self._final.check_quiet(self.gateway.sent[sent:])
+        await self._look_again()
+
+    async def _look_again(self) -> None:
+        """Every job and pod is looked at once more, and then all of them by an operator that has just started."""
+        sent = len(self.gateway.sent)
+        self._users.touch_everything(self.scenario.jobs)
+        await self.clock.sleep(LOOK)
+        self._operator.kill()
+        await self.clock.sleep(LOOK)
+        self._final.check_nothing_is_written(self.gateway.sent[sent:])
 
     async def _calm(self) -> None:
         await self.clock.sleep(self.scenario.calm_after)
