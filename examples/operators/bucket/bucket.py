@@ -10,12 +10,24 @@ from typing import Any
 
 import aiohttp
 
-from kdl_runtime import Client, Controller, Finalizer, Manager, Request, Resource, Result, TerminalError, WatchSpec
-from kdl_runtime.client.client import Patch, PatchType, WriteOptions
-from kdl_runtime.clock import SystemClock
-from kdl_runtime.manager.signals import run
-from kdl_runtime.transport.http import HttpTransport
-from kdl_runtime.transport.kubeconfig import load_config
+from kdl_runtime import (
+    Client,
+    Controller,
+    Finalizer,
+    HttpTransport,
+    Manager,
+    Patch,
+    PatchType,
+    Request,
+    Resource,
+    Result,
+    SystemClock,
+    TerminalError,
+    WatchSpec,
+    WriteOptions,
+    load_config,
+    run,
+)
 
 BUCKETS = Resource("example.com", "v1", "Bucket", "buckets")
 FINALIZER = "example.com/bucket"

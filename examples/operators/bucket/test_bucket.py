@@ -14,9 +14,7 @@ from aiohttp import web
 
 from bucket.bucket import BUCKETS, FINALIZER, Storage, build
 from kdl_local.apiserver.server import ApiServer
-from kdl_runtime import Client, Manager, ManagerOptions, ObjectKey
-from kdl_runtime.client.client import Patch, PatchType
-from kdl_runtime.clock import SystemClock
+from kdl_runtime import Client, Manager, ManagerOptions, ObjectKey, Patch, PatchType, SystemClock
 from kdl_runtime.errors import NotFound
 from kdl_runtime.resources.registry import CRDS, EVENTS
 from kdl_testing.direct import DirectTransport

@@ -2,12 +2,20 @@
 
 import asyncio
 
-from kdl_runtime import Client, Controller, Manager, Request, Resource, WatchSpec, set_controller_reference
-from kdl_runtime.clock import SystemClock
-from kdl_runtime.manager.signals import run
+from kdl_runtime import (
+    Client,
+    Controller,
+    HttpTransport,
+    Manager,
+    Request,
+    Resource,
+    SystemClock,
+    WatchSpec,
+    load_config,
+    run,
+    set_controller_reference,
+)
 from kdl_runtime.resources.registry import CONFIGMAPS
-from kdl_runtime.transport.http import HttpTransport
-from kdl_runtime.transport.kubeconfig import load_config
 
 GREETINGS = Resource("example.com", "v1", "Greeting", "greetings")
 

@@ -9,9 +9,7 @@ import yaml
 
 from greeting.greeting import GREETINGS, build
 from kdl_local.apiserver.server import ApiServer
-from kdl_runtime import Client, Manager, ManagerOptions, ObjectKey
-from kdl_runtime.client.client import Patch, PatchType
-from kdl_runtime.clock import LoopClock
+from kdl_runtime import Client, LoopClock, Manager, ManagerOptions, ObjectKey, Patch, PatchType
 from kdl_runtime.resources.registry import CONFIGMAPS, CRDS
 from kdl_testing.direct import DirectTransport
 from kdl_testing.virtual_time import run

@@ -14,13 +14,20 @@ import pytest
 import yaml
 
 from kdl_local.apiserver.server import ApiServer
-from kdl_runtime import Client, Manager, ManagerOptions, ObjectKey
-from kdl_runtime.clock import SystemClock
+from kdl_runtime import (
+    CertificateFiles,
+    Client,
+    Manager,
+    ManagerOptions,
+    ObjectKey,
+    PairPaths,
+    SystemClock,
+    WebhookOptions,
+    mutate_path,
+    validate_path,
+)
 from kdl_runtime.resources.registry import CRDS
-from kdl_runtime.serve.certificates import CertificateFiles, PairPaths
 from kdl_runtime.serve.issuing import new_authority, new_server_certificate
-from kdl_runtime.webhook.paths import mutate_path, validate_path
-from kdl_runtime.webhook.server import WebhookOptions
 from kdl_testing.direct import DirectTransport
 from website.website import NAME, NAMESPACE, OPTIONS, WEBSITES, build
 

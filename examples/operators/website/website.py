@@ -7,19 +7,34 @@ from typing import Any
 
 import msgspec
 
-from kdl_runtime import Client, Controller, Manager, ObjectKey, Request, Resource, WatchSpec
-from kdl_runtime.client.client import Patch, PatchType, WriteOptions
-from kdl_runtime.clock import SystemClock
-from kdl_runtime.codec.meta import PartialObject
+from kdl_runtime import (
+    Certificates,
+    Client,
+    Controller,
+    HttpTransport,
+    Manager,
+    ObjectKey,
+    PartialObject,
+    Patch,
+    PatchType,
+    Request,
+    Resource,
+    SelfSigned,
+    SelfSignedOptions,
+    SystemClock,
+    Validator,
+    WatchSpec,
+    WebhookOptions,
+    WebhookServer,
+    WriteOptions,
+    load_config,
+    mutating_configuration,
+    run,
+    service_hosts,
+    validating_configuration,
+    webhook_server,
+)
 from kdl_runtime.errors import Invalid
-from kdl_runtime.manager.signals import run
-from kdl_runtime.serve.certificates import Certificates
-from kdl_runtime.transport.http import HttpTransport
-from kdl_runtime.transport.kubeconfig import load_config
-from kdl_runtime.webhook.bundles import mutating_configuration, validating_configuration
-from kdl_runtime.webhook.functions import Validator
-from kdl_runtime.webhook.selfsigned import SelfSigned, SelfSignedOptions, service_hosts
-from kdl_runtime.webhook.server import WebhookOptions, WebhookServer, webhook_server
 
 WEBSITES = Resource("example.com", "v1", "Website", "websites")
 NAME, NAMESPACE = "website-operator", "website-system"

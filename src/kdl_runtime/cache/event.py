@@ -10,6 +10,8 @@ P = TypeVar("P", bound=PartialObject)
 
 
 class EventType(StrEnum):
+    """What became of the object in the cache; the names are those of watch events."""
+
     ADDED = "ADDED"
     MODIFIED = "MODIFIED"
     DELETED = "DELETED"

@@ -48,10 +48,12 @@ class BundleTarget:
 
 
 def validating_configuration(name: str) -> BundleTarget:
+    """The ValidatingWebhookConfiguration of this name."""
     return BundleTarget(VALIDATING, name)
 
 
 def mutating_configuration(name: str) -> BundleTarget:
+    """The MutatingWebhookConfiguration of this name."""
     return BundleTarget(MUTATING, name)
 
 

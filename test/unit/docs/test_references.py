@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import kdl_runtime
 from unit.docs.markdown import ROOT, RUNTIME_DOCS, Page, runtime_pages
 
 PAGES = runtime_pages()
@@ -15,6 +16,15 @@ NAME = re.compile(r"^(kdl_(?:runtime|testing|local|workloads|cli)(?:\.\w+)*)(?:\
 TEST_ID = re.compile(r"^((?:[\w-]+/)*test_\w+\.py)::(test_\w+)$")
 TESTS = ROOT / "test" / "unit" / "kdl_runtime"
 """Where tests are that are named by less than their path."""
+EXAMPLES = sorted((ROOT / "examples" / "operators").rglob("*.py"))
+IMPORT = re.compile(r"^from (kdl_runtime[\w.]*) import (\([^)]*\)|.*)$", re.MULTILINE)
+BESIDES_THE_FACE = {
+    "kdl_runtime.errors",
+    "kdl_runtime.observe.logging",
+    "kdl_runtime.resources.registry",
+    "kdl_runtime.serve.issuing",
+}
+"""Modules that are named when their names are used, as the package says; and one that makes certificates for tests."""
 
 
 def ids(path: Path) -> str:
@@ -70,6 +80,20 @@ def test_names_of_modules_and_tests_exist(path: Path) -> None:
             file = (ROOT if match.group(1).startswith("test/") else TESTS) / match.group(1)
             assert file.exists(), f"{path.name} names {code}"
             assert match.group(2) in functions_in(file), f"{path.name} names {code}"
+
+
+@pytest.mark.parametrize("path", [*PAGES, *EXAMPLES], ids=ids)
+def test_what_is_shown_imports_the_public_face(path: Path) -> None:
+    text = path.read_text()
+    code = text if path.suffix == ".py" else "".join(of.text for of in read(path).blocks if of.language == "python")
+    face = set(kdl_runtime.__all__)
+    for module, names in IMPORT.findall(code):
+        imported = {name.strip() for name in names.strip("()").split(",") if name.strip()}
+        if module == "kdl_runtime":
+            assert imported <= face
+        else:
+            assert module in BESIDES_THE_FACE, f"{path.name} imports {module}"
+            assert imported.isdisjoint(face), f"{path.name} imports {module}, and not kdl_runtime"
 
 
 @pytest.mark.parametrize("section", range(1, 12))

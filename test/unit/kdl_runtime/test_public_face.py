@@ -1,7 +1,9 @@
 """The names that the package offers, and what importing them costs."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +21,16 @@ def test_names_are_the_things_themselves() -> None:
 
 @pytest.mark.parametrize("name", kdl_runtime.__all__)
 def test_every_name_is_there(name: str) -> None:
-    assert getattr(kdl_runtime, name).__name__ in (name, "ObjectKey")
+    assert getattr(kdl_runtime, name) is not None
+
+
+def test_type_checkers_are_told_the_same_names() -> None:
+    tree = ast.parse(Path(kdl_runtime.__file__).read_text())
+    (told,) = [node for node in tree.body if isinstance(node, ast.If)]
+    imports = [node for node in told.body if isinstance(node, ast.ImportFrom)]
+    found = {alias.name: f"{node.module}" for node in imports for alias in node.names}
+    assert found == {name: f"kdl_runtime.{module}" for name, module in kdl_runtime._MODULES.items()}
+    assert sorted(found) == sorted(kdl_runtime.__all__)
 
 
 def test_other_names_are_not() -> None:
