@@ -118,6 +118,14 @@ def test_a_message_in_a_diagram_has_no_semicolon(path: Path) -> None:
             assert ";" not in block.text
 
 
+@pytest.mark.parametrize("name", ["README.md", "deploying.md"])
+def test_a_pod_takes_the_memory_that_was_measured(name: str) -> None:
+    rows = read(RUNTIME_DOCS / "benchmark.md").table_rows()
+    measured = {row[1] for row in rows if re.match(r"at most \d KiB for each of 100,000 pods", row[0])}
+    told = set(re.findall(r"[\d.]+ KiB", read(RUNTIME_DOCS / name).text))
+    assert told == measured
+
+
 def test_a_page_that_nobody_links_is_found_by_nobody() -> None:
     linked = {(page.parent / link.partition("#")[0]).resolve() for page in PAGES for link in read(page).links}
     assert [page.name for page in PAGES if page not in linked] == []
