@@ -38,6 +38,10 @@ def refuse(cluster: Cluster, matches: Callable[[Request], bool], error: ApiError
     return refused
 
 
+def stops_worker_0(request: Request) -> bool:
+    return request.path.endswith("/pods/job-worker-0") and b"activeDeadlineSeconds" in (request.body or b"")
+
+
 def creates_pod(request: Request) -> bool:
     return request.method == "POST" and request.path.endswith("/pods")
 
@@ -123,6 +127,22 @@ async def test_a_pod_is_let_go_in_the_end_although_its_change_is_refused_at_firs
         refuse(cluster, lambda r: r.method == "PATCH" and r.path.endswith("/pods/job-worker-0"), conflict, times=2)
         cluster.end("job-worker-0")
         await operator.until(lambda: not cluster.pods()["job-worker-0"]["metadata"].get("finalizers"))
+
+
+@on_virtual_time
+async def test_a_peer_of_a_failed_pod_is_stopped_although_its_change_is_refused_at_first() -> None:
+    cluster = Cluster()
+    async with cluster.operator() as operator:
+        job = pytorch_job(policy="Never", stopOnFailure=True, cleanPodPolicy="None")
+        cluster.direct.create(PYTORCH_JOBS, job)
+        await operator.until(lambda: len(cluster.pods()) == 3)
+        cluster.run_all()
+        await operator.settle()
+        conflict = Conflict("the object has been modified")
+        refused = refuse(cluster, stops_worker_0, conflict, times=2)
+        cluster.end("job-worker-1", 1)
+        await operator.until(lambda: cluster.pods()["job-worker-0"]["spec"].get("activeDeadlineSeconds") == 1)
+        assert len(refused) == 2
 
 
 @pytest.mark.parametrize("request_number", range(1, 7))
