@@ -69,11 +69,10 @@ OPERATOR_SETTINGS = Settings(entrypoint=("/usr/local/bin/kdl", "operator"), envi
 
 
 def install_requires(checkout: Path) -> tuple[str, ...]:
-    """What our code needs to run, as setup.cfg says, and what it needs for certificates of its own."""
+    """What our code needs to run, as setup.cfg says."""
     config = ConfigParser()
     config.read(checkout / "setup.cfg", encoding="utf-8")
-    needed = config["options"]["install_requires"], config.get("options.extras_require", "webhook", fallback="")
-    return tuple(line.strip() for text in needed for line in text.splitlines() if line.strip())
+    return tuple(line.strip() for line in config["options"]["install_requires"].splitlines() if line.strip())
 
 
 def _dependencies(checkout: Path) -> Wheels:

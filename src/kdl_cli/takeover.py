@@ -82,7 +82,7 @@ def _workloads() -> list[Workload]:
     return [
         Workload(framework, dialect_for(version))
         for framework in frameworks().values()
-        for version in framework.conventions
+        for version in framework.stored_versions()
     ]
 
 
@@ -120,9 +120,7 @@ async def _obstacles(session: Session, workloads: Sequence[Workload]) -> list[st
     for workload in workloads:
         name = f"{workload.resource.plural}.{workload.resource.group}"
         versions.setdefault(name, set()).update(
-            version.rpartition("/")[2]
-            for version in workload.framework.conventions
-            if version.startswith(f"{workload.resource.group}/")
+            version.rpartition("/")[2] for version in workload.framework.versions(workload.resource.group)
         )
     found = []
     for name, ours in sorted(versions.items()):

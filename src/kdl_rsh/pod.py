@@ -6,6 +6,8 @@ from kdl_rsh.layout import AGENT_COMMAND, AGENT_CONTAINER, EXCHANGE_DIRECTORY, E
 
 SERVICE_ACCOUNT_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOKEN_SECONDS = 3600
+CLUSTER_ROLE = "kdl-mpi-launcher"
+"""What the agent may do in its namespace. It is installed with the operator."""
 EXCHANGE_MOUNT = {"name": EXCHANGE_VOLUME, "mountPath": EXCHANGE_DIRECTORY}
 """For every container that starts commands."""
 
@@ -35,3 +37,10 @@ def volumes() -> list[dict[str, Any]]:
     field = {"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}
     sources = [token, authority, {"downwardAPI": {"items": [field]}}]
     return [{"name": EXCHANGE_VOLUME, "emptyDir": {}}, {"name": TOKEN_VOLUME, "projected": {"sources": sources}}]
+
+
+def binding(name: str, account: str, namespace: str) -> dict[str, Any]:
+    """A RoleBinding that lets a service account of a namespace do what the agent does there."""
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": CLUSTER_ROLE}
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": namespace}
+    return {"metadata": {"name": name}, "roleRef": role, "subjects": [subject]}

@@ -4,6 +4,7 @@ They are cheap by construction: the API server estimates the cost of a rule from
 CRD whose rules could cost too much. Messages name the field, because a message is all that a user gets to see.
 """
 
+from kdl_runtime.types import parse_api_version
 from kdl_workloads.api.base import rule
 from kdl_workloads.framework import Conventions, Framework, RoleSpec
 
@@ -30,6 +31,22 @@ def name_rules(framework: Framework, conventions: Conventions) -> Rules:
             f"self.spec.{field}.all(r, {length} <= {MAX_NAME})",
             f"metadata.name is too long: a pod is <name>-<replica type>-<index>, of at most {MAX_NAME} characters",
         ),
+    ]
+
+
+def version_rules(framework: Framework, api_version: str) -> Rules:
+    """Rules on the spec: what tells in which version the object was written must not come or go."""
+    group, _ = parse_api_version(api_version)
+    telling = {
+        name: version for version in framework.versions(group) for name in framework.conventions[version].defaults
+    }
+    return [
+        rule(
+            f"has(self.{name}) == has(oldSelf.{name})",
+            f"spec.{name} is what {parse_api_version(version)[1]} has and no other version: "
+            "delete the object and create it anew in the version that you want",
+        )
+        for name, version in telling.items()
     ]
 
 

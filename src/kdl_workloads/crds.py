@@ -14,7 +14,7 @@ from kdl_runtime.codec import json, yaml
 from kdl_runtime.types import parse_api_version
 from kdl_workloads.api.structural import Schema, builtin_schema, model_schema
 from kdl_workloads.api.template_schema import CLAIM_TEMPLATE, POD_TEMPLATE, claim_template_schema, pod_template_schema
-from kdl_workloads.cel_rules import MAX_NAME, MAX_ROLES, name_rules, replica_rules, role_rules
+from kdl_workloads.cel_rules import MAX_NAME, MAX_ROLES, name_rules, replica_rules, role_rules, version_rules
 from kdl_workloads.framework import KUBEDL, Framework
 from kdl_workloads.frameworks.registry import frameworks
 
@@ -39,22 +39,14 @@ TTL = {"name": "TTL-AFTER-FINISHED", "type": "integer", "jsonPath": ".spec.ttlSe
 def all_crds(of: Iterable[Framework] | None = None) -> list[dict[str, Any]]:
     """The CRDs of these frameworks (None: of all that are installed), one per kind and group, sorted by name."""
     known = frameworks().values() if of is None else of
-    crds = [crd(framework, api_version) for framework in known for api_version in framework.conventions]
+    crds = [crd(framework, api_version) for framework in known for api_version in framework.stored_versions()]
     return sorted(crds, key=lambda item: str(item["metadata"]["name"]))
 
 
 def crd(framework: Framework, api_version: str) -> dict[str, Any]:
-    """The CustomResourceDefinition of one kind in one group."""
-    group, version = parse_api_version(api_version)
+    """The CustomResourceDefinition of one kind in one group, in all versions. ``api_version`` is the stored one."""
+    group, _ = parse_api_version(api_version)
     conventions = framework.conventions[api_version]
-    schema = _schema(framework, api_version)
-    subresources: dict[str, Any] = {"status": {}}
-    if conventions.scale_role:
-        subresources["scale"] = {
-            "specReplicasPath": f".spec.{framework.replica_specs_field}.{conventions.scale_role}.replicas",
-            "statusReplicasPath": f".status.replicaStatuses.{conventions.scale_role}.active",
-            "labelSelectorPath": f".status.replicaStatuses.{conventions.scale_role}.selector",
-        }
     names: dict[str, Any] = {
         "kind": framework.kind,
         "listKind": f"{framework.kind}List",
@@ -73,16 +65,30 @@ def crd(framework: Framework, api_version: str) -> dict[str, Any]:
             "names": names,
             "scope": "Namespaced",
             "versions": [
-                {
-                    "name": version,
-                    "served": True,
-                    "storage": True,
-                    "schema": {"openAPIV3Schema": schema},
-                    "subresources": subresources,
-                    "additionalPrinterColumns": _columns(api_version, schema),
-                }
+                _version(framework, version, stored=version == api_version) for version in framework.versions(group)
             ],
         },
+    }
+
+
+def _version(framework: Framework, api_version: str, *, stored: bool) -> dict[str, Any]:
+    _, version = parse_api_version(api_version)
+    conventions = framework.conventions[api_version]
+    schema = _schema(framework, api_version)
+    subresources: dict[str, Any] = {"status": {}}
+    if conventions.scale_role:
+        subresources["scale"] = {
+            "specReplicasPath": f".spec.{framework.replica_specs_field}.{conventions.scale_role}.replicas",
+            "statusReplicasPath": f".status.replicaStatuses.{conventions.scale_role}.active",
+            "labelSelectorPath": f".status.replicaStatuses.{conventions.scale_role}.selector",
+        }
+    return {
+        "name": version,
+        "served": True,
+        "storage": stored,
+        "schema": {"openAPIV3Schema": schema},
+        "subresources": subresources,
+        "additionalPrinterColumns": _columns(api_version, schema),
     }
 
 
@@ -107,7 +113,12 @@ def _schema(framework: Framework, api_version: str) -> Schema:
         "metadata": {"type": "object", "properties": {"name": name, "generateName": {"type": "string"}}},
     }
     schema[_VALIDATIONS] = [*schema.get(_VALIDATIONS, []), *name_rules(framework, conventions)]
-    roles: Schema = fields["spec"]["properties"][framework.replica_specs_field]
+    spec: Schema = fields["spec"]
+    for field, value in conventions.defaults.items():
+        spec["properties"][field]["default"] = value
+    if written := version_rules(framework, api_version):
+        spec[_VALIDATIONS] = [*spec.get(_VALIDATIONS, []), *written]
+    roles: Schema = spec["properties"][framework.replica_specs_field]
     roles |= {"minProperties": roles.get("minProperties", 1), "maxProperties": MAX_ROLES}
     roles[_VALIDATIONS] = role_rules(framework, api_version)
     replica: Schema = roles["additionalProperties"]

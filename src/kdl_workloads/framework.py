@@ -18,6 +18,8 @@ from kdl_workloads.job import CleanPodPolicy, ConditionType, Job, RestartPolicy
 
 KUBEDL = "training.kubedl.io/v1alpha1"
 KUBEFLOW = "kubeflow.org/v1"
+KUBEFLOW_V2BETA1 = "kubeflow.org/v2beta1"
+"""The version of MPIJobs whose processes are started by SSH. They are stored as v1."""
 
 MASTER = "Master"
 WORKER = "Worker"
@@ -169,11 +171,15 @@ AIMASTER_GATE = Gate(AIMASTER, "aimaster", "ready")
 class Extra:
     """An object beside pods and services that a job needs: ``body`` has all but type, namespace, the job's labels and
     its owner. An object that is there already is changed to agree with ``body`` where the two differ, unless ``once``
-    (for what must not change while the job lives, such as keys)."""
+    (for what must not change while the job lives).
+
+    ``secret`` gives further fields of ``body`` that are made up anew at each call, such as keys. Such an object is
+    never read, so that the operator needs no right to read Secrets: nobody else may have a use for its name."""
 
     resource: Resource
     body: Mapping[str, Any]
     once: bool = False
+    secret: Callable[[], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +200,8 @@ class Conventions:
     ``wording``: conditions that say something else than the group's. ``pod_names``: names of the pods of roles that
     have one replica and no index in the name, as a ``str.format`` of ``job``.
     ``short_names``, ``scale_role``: for the CRD; the scale subresource sets the replicas of ``scale_role``.
+    ``defaults``: fields of the spec that the API server fills in where an object is written in this version. Only for a
+    version that is stored as another one: an object that has them all is of this version.
     """
 
     model: type[BaseModel]
@@ -217,13 +225,15 @@ class Conventions:
     pod_names: Mapping[str, str] = field(default_factory=dict)
     short_names: tuple[str, ...] = ()
     scale_role: str = ""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Framework(Protocol):
     """One kind of job. Subclass it: everything but the attributes has a default, and most kinds need ``cluster_env``.
 
     ``replica_specs_field`` is the JSON name in ``spec`` of the map from role to replica spec. ``conventions`` is keyed
-    by apiVersion; its keys are where the kind is served. ``roles`` are in the order in which they are created.
+    by apiVersion; its keys are where the kind is served, and the first one of a group is stored.
+    ``roles`` are in the order in which they are created.
     ``singular`` is the kind in lower case and ``plural`` has an s behind it, unless they are set.
     """
 
@@ -265,6 +275,23 @@ class Framework(Protocol):
 
     def conventions_for(self, job: Job) -> Conventions:
         return self.conventions[job.api_version]
+
+    def versions(self, group: str) -> list[str]:
+        """The apiVersions of one API group, the stored one first; empty for a group that does not have the kind."""
+        return [version for version in self.conventions if parse_api_version(version)[0] == group]
+
+    def stored_versions(self) -> list[str]:
+        """The apiVersions in which objects are watched and written: one of each group."""
+        groups = dict.fromkeys(parse_api_version(version)[0] for version in self.conventions)
+        return [self.versions(group)[0] for group in groups]
+
+    def written_version(self, api_version: str, spec: Mapping[str, Any]) -> str:
+        """The apiVersion that an object is of which was read as ``api_version``, by the defaults of the others."""
+        for version in self.versions(parse_api_version(api_version)[0]):
+            defaults = self.conventions[version].defaults
+            if defaults and defaults.keys() <= spec.keys():
+                return version
+        return api_version
 
     def resource(self, api_version: str) -> Resource:
         group, version = parse_api_version(api_version)

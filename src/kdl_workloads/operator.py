@@ -63,7 +63,7 @@ def build(manager: Manager, options: OperatorOptions, served: Collection[Resourc
     """
     known = registry.frameworks() if options.plugins is None else options.plugins
     workloads = _workloads(registry.enabled(options.workloads, served, known))
-    everything = {of.resource(version) for of in known.values() for version in of.conventions}
+    everything = {of.resource(version) for of in known.values() for version in of.stored_versions()}
     selected = _workloads(registry.enabled(options.workloads, everything, known))
     missing = [workload for workload in selected if workload.resource not in {run.resource for run in workloads}]
     metrics = JobMetrics(manager.metrics.registry)

@@ -1,7 +1,6 @@
 """X.509 certificates of one's own: an authority, and what it signs for servers. Pure, but for the keys it makes up.
 
-Needs the package cryptography: ``pip install kdl[webhook]``. Keys are EC P-256; what is made passes OpenSSL's strict
-checks (``ssl.VERIFY_X509_STRICT``) and those of Go.
+Keys are EC P-256; what is made passes OpenSSL's strict checks (``ssl.VERIFY_X509_STRICT``) and those of Go.
 """
 
 import ipaddress
@@ -9,17 +8,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-try:
-    from cryptography import x509
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        "issuing certificates needs the package cryptography: install kdl[webhook], or serve certificates from files",
-        name=error.name,
-    ) from error
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 CLOCK_SKEW = timedelta(hours=1)
 """How long before they are made certificates are valid: clocks of nodes differ."""

@@ -16,7 +16,7 @@ HOSTS = ("localhost", "127.0.0.1", "::1")
 
 class OwnCertificate:
     """Encrypts and proves nothing: each process has an authority of its own that nobody is told about. It is made anew
-    in memory long before it ends. Needs ``kdl[webhook]``."""
+    in memory long before it ends."""
 
     def __init__(self, hosts: tuple[str, ...] = HOSTS, clock: Clock | None = None) -> None:
         self._hosts = hosts
@@ -30,7 +30,6 @@ class OwnCertificate:
         return self._serving.context
 
     async def start(self) -> None:
-        """ModuleNotFoundError without the package cryptography."""
         self._issue()
         self._task = asyncio.create_task(self._renew(), name="own certificate")
 

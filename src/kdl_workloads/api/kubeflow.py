@@ -1,4 +1,4 @@
-"""``kubeflow.org/v1``: the run policy is in ``spec.runPolicy``."""
+"""``kubeflow.org``: the run policy is in ``spec.runPolicy``."""
 
 from typing import Literal
 
@@ -48,7 +48,7 @@ class SchedulingPolicy(ApiModel):
     """How long the gang scheduler waits for the pods to fit."""
 
 
-class RunPolicy(FailurePolicy):
+class RunLimits(FailurePolicy):
     clean_pod_policy: Literal["", "All", "Running", "None"] | None = None
     """Pods that are deleted when the job ends; None if not given."""
     ttl_seconds_after_finished: Count | None = None
@@ -61,6 +61,9 @@ class RunPolicy(FailurePolicy):
     """How the job's pods are scheduled together."""
     suspend: bool | None = None
     """Delete the pods and wait until this is false again."""
+
+
+class RunPolicy(RunLimits):
     managed_by: Literal["", "kubeflow.org/training-operator", "kueue.x-k8s.io/multikueue"] | None = None
     """Controller that runs the job; this operator does nothing for another one's. Immutable."""
 
@@ -253,7 +256,29 @@ class MXJob(Job):
     """What to run, and for how long."""
 
 
-class MPIJobSpec(JobSpec):
+class MPIRunPolicy(RunLimits):
+    managed_by: (
+        Literal["", "kubeflow.org/mpi-operator", "kubeflow.org/training-operator", "kueue.x-k8s.io/multikueue"] | None
+    ) = None
+    """Controller that runs the job; this operator does nothing for another one's. Immutable."""
+
+
+class MPIJobSpec(ApiModel):
+    """Of both versions: a field that one of them lacks would be lost from the stored object when it is read in that."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            IMMUTABLE_MANAGED_BY,
+            rule(
+                "has(self.sshAuthMountPath) || !(has(self.launcherCreationPolicy) || has(self.mpiImplementation) || "
+                "has(self.runLauncherAsWorker))",
+                "spec.launcherCreationPolicy, spec.mpiImplementation and spec.runLauncherAsWorker are of v2beta1",
+            ),
+        )
+    )
+
+    run_policy: MPIRunPolicy | None = None
+    """Limits and clean-up of the job."""
     mpi_replica_specs: dict[str, ReplicaSpec]
     """Replica types Launcher (one replica) and Worker."""
     slots_per_worker: Count | None = None
@@ -261,11 +286,19 @@ class MPIJobSpec(JobSpec):
     clean_pod_policy: Literal["", "All", "Running", "None"] | None = None
     """Deprecated: use runPolicy.cleanPodPolicy, which wins over it."""
     main_container: str = ""
-    """Container of the workers in which processes are started; their first if not given."""
+    """Of v1: container of the workers in which processes are started; their first if not given."""
+    ssh_auth_mount_path: str | None = None
+    """Of v2beta1: directory of the SSH keys in all pods; /root/.ssh if not given."""
+    launcher_creation_policy: Literal["", "AtStartup", "WaitForWorkersReady"] | None = None
+    """Of v2beta1: when the Launcher is created; AtStartup if not given."""
+    mpi_implementation: Literal["", "OpenMPI", "Intel", "MPICH"] | None = None
+    """Of v2beta1: whose variables and host file the Launcher gets; OpenMPI if not given."""
+    run_launcher_as_worker: bool | None = None
+    """Of v2beta1: let the Launcher take part in the work."""
 
 
 class MPIJob(Job):
-    """A distributed MPI program whose processes are started through the API server."""
+    """A distributed MPI program whose processes are started through the API server (v1) or by SSH (v2beta1)."""
 
     kind: Literal["MPIJob"] = "MPIJob"
     spec: MPIJobSpec

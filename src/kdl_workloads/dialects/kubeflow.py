@@ -1,4 +1,4 @@
-"""``kubeflow.org/v1``: run policy under ``spec.runPolicy``, prefixed labels, reasons that begin with the kind."""
+"""``kubeflow.org``: run policy under ``spec.runPolicy``, prefixed labels, reasons that begin with the kind."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,7 +12,7 @@ from kdl_workloads.dialects.status import decode_status, encode_status
 from kdl_workloads.framework import KUBEFLOW, MASTER, Conventions, Framework
 from kdl_workloads.job import ConditionType, Job, JobStatus, RestartPolicy, SchedulingPolicy
 
-GROUP, VERSION = parse_api_version(KUBEFLOW)
+GROUP, _ = parse_api_version(KUBEFLOW)
 
 PREFIX = "training.kubeflow.org/"
 JOB_NAME = PREFIX + "job-name"
@@ -21,7 +21,7 @@ REPLICA_TYPE = PREFIX + "replica-type"
 REPLICA_INDEX = PREFIX + "replica-index"
 JOB_ROLE = PREFIX + "job-role"
 
-OWN_MANAGER = "kubeflow.org/training-operator"
+OWN_MANAGERS = frozenset({"", "kubeflow.org/training-operator", "kubeflow.org/mpi-operator"})
 FIRST_RETRYABLE_EXIT_CODE = 128
 
 
@@ -80,36 +80,45 @@ def _display_name(job: Job) -> str:
 
 
 class Kubeflow(Dialect):
-    name = "kubeflow"
+    """``api_version``: of the objects. One that is stored in it may have been written in another of the same kind."""
+
     group = GROUP
-    version = VERSION
     texts = KubeflowTexts()
+
+    def __init__(self, api_version: str = KUBEFLOW) -> None:
+        _, self.version = parse_api_version(api_version)
+        self.name = "kubeflow" if api_version == KUBEFLOW else f"kubeflow-{self.version}"
 
     @property
     def api_version(self) -> str:
-        return KUBEFLOW
+        return f"{self.group}/{self.version}"
 
     def texts_for(self, conventions: Conventions) -> Texts:
         return KubeflowTexts(conventions.wording) if conventions.wording else self.texts
 
     def decode(self, obj: Mapping[str, Any], framework: Framework) -> Job:
-        spec = framework.current_spec(KUBEFLOW, obj.get("spec") or {})
-        conventions = framework.conventions[KUBEFLOW]
-        roles = decode_roles(spec, framework, KUBEFLOW)
+        version = framework.written_version(self.api_version, obj.get("spec") or {})
+        spec = framework.current_spec(version, obj.get("spec") or {})
+        conventions = framework.conventions[version]
+        roles = decode_roles(spec, framework, version)
         values = metadata.mapping(spec, "runPolicy", "spec")
         scheduling = _scheduling(metadata.mapping(values, "schedulingPolicy", "spec.runPolicy"))
         policy = metadata.run_policy(values, "spec.runPolicy", conventions, scheduling)
         options = {
             name: value for name, value in spec.items() if name not in ("runPolicy", framework.replica_specs_field)
         }
-        job = replace(metadata.outline(obj, policy), roles=roles, options=options)
+        job = replace(metadata.outline(obj, policy), api_version=version, roles=roles, options=options)
         check_names(job, framework)
         return job
 
     def outline(self, obj: Mapping[str, Any], framework: Framework | None = None) -> Job:
-        values = metadata.readable(metadata.readable(obj.get("spec")).get("runPolicy"))
-        conventions = framework.conventions[KUBEFLOW] if framework is not None else None
-        return metadata.outline(obj, metadata.outlined_run_policy(values, conventions))
+        spec = metadata.readable(obj.get("spec"))
+        values = metadata.readable(spec.get("runPolicy"))
+        if framework is None:
+            return metadata.outline(obj, metadata.outlined_run_policy(values, None))
+        version = framework.written_version(self.api_version, spec)
+        policy = metadata.outlined_run_policy(values, framework.conventions[version])
+        return replace(metadata.outline(obj, policy), api_version=version)
 
     def decode_status(self, status: Mapping[str, Any]) -> JobStatus:
         return decode_status(status)
@@ -145,7 +154,7 @@ class Kubeflow(Dialect):
         return False
 
     def manages(self, job: Job) -> bool:
-        return job.run_policy.managed_by in ("", OWN_MANAGER)
+        return job.run_policy.managed_by in OWN_MANAGERS
 
 
 def _scheduling(values: Mapping[str, Any]) -> SchedulingPolicy:

@@ -1,4 +1,5 @@
-"""Older forms of MPIJobs: KubeDL's from before there were replica specs, Kubeflow's from before run policies."""
+"""Other forms of MPIJobs: KubeDL's from before there were replica specs, Kubeflow's from before run policies, and what
+only v2beta1 has."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,9 +7,16 @@ from typing import Any
 from kdl_workloads import template as templates
 from kdl_workloads.dialects.base import SpecError
 from kdl_workloads.dialects.metadata import readable
+from kdl_workloads.framework import KUBEDL, KUBEFLOW, KUBEFLOW_V2BETA1
 
 _UNITS = (("gpus", "gpusPerNode"), ("processingUnits", "processingUnitsPerNode"))
 _RESOURCES = {"gpu": "nvidia.com/gpu", "": "nvidia.com/gpu"}
+
+
+def current_spec(api_version: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The spec in today's form, by the version that the job was written in."""
+    forms = {KUBEDL: kubedl_spec, KUBEFLOW: kubeflow_spec, KUBEFLOW_V2BETA1: ssh_spec}
+    return forms[api_version](spec)
 
 
 def kubedl_spec(spec: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -34,6 +42,25 @@ def kubeflow_spec(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     if not outer or policy.get("cleanPodPolicy"):
         return spec
     return {**spec, "runPolicy": {**policy, "cleanPodPolicy": outer}}
+
+
+def ssh_spec(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The spec of a v2beta1 job in the words that all kinds have: a launcher that waits for ready workers depends on
+    them, and one whose restart policy is Never has a last failure rule. In the MPI operator it is the pod of a batch/v1
+    Job, which makes a new one after each failure that the back-off limit allows."""
+    roles = dict(readable(spec.get("mpiReplicaSpecs")))
+    names = {role.lower(): role for role in roles}
+    launcher = readable(roles.get(names.get("launcher", "")))
+    current = dict(spec)
+    waits = spec.get("launcherCreationPolicy") == "WaitForWorkersReady"
+    if waits and "worker" in names and launcher.get("dependsOn") is None:
+        after = [{"upstream": names["worker"], "onPhase": "Ready"}]
+        current["mpiReplicaSpecs"] = {**roles, names["launcher"]: {**launcher, "dependsOn": after}}
+    if launcher.get("restartPolicy") == "Never":
+        policy = readable(spec.get("runPolicy"))
+        last = {"action": "Restart", "count": True, "roles": ["Launcher"]}
+        current["runPolicy"] = {**policy, "failureRules": [*(policy.get("failureRules") or ()), last]}
+    return current
 
 
 def _numbers(spec: Mapping[str, Any]) -> tuple[int | None, int | None]:

@@ -114,12 +114,14 @@ class Applier:
 
     async def _ensure_one(self, job: Job, extra: Extra, *, made_before: bool) -> Refusal | None:
         """One request for an object that is as it should be, if it was made before."""
-        found = await self._find(job, extra) if made_before else None
+        secret = extra.secret
+        found = await self._find(job, extra) if made_before and secret is None else None
         if found is None:
-            made = await self._create_one(job, extra.resource, extra.body)
+            body = extra.body if secret is None else {**extra.body, **secret()}
+            made = await self._make(job, extra.resource, body)
             if isinstance(made, Refusal):
                 return made
-            if made or (found := await self._find(job, extra)) is None:
+            if made or secret is not None or (found := await self._find(job, extra)) is None:
                 return None
         if (foreign := _refused_as_foreign(job, extra.resource, found)) is not None:
             return foreign
@@ -148,11 +150,16 @@ class Applier:
 
     async def _create_one(self, job: Job, resource: Resource, child: Object) -> Refusal | bool:
         """Whether it was created; false for one that was there already and is the job's own."""
+        made = await self._make(job, resource, child)
+        return made or await self._owned_by_other(job, resource, str(child["metadata"]["name"])) or False
+
+    async def _make(self, job: Job, resource: Resource, child: Object) -> Refusal | bool:
+        """Whether it was created; false for one that was there already, whosever it is."""
         kind, name = resource.kind, str(child["metadata"]["name"])
         try:
             await self._client.create(resource, child)
         except AlreadyExists:
-            return await self._owned_by_other(job, resource, name) or False
+            return False
         except Invalid as error:
             return Refusal(f"FailedCreate{kind}", f"{kind} {name} is refused: {error.message}", fatal=True)
         except NotFound as error:

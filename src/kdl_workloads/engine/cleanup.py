@@ -16,9 +16,9 @@ from kdl_workloads.job import CleanPodPolicy, ConditionType, JobStatus, RunPolic
 
 
 def after_finish(observed: Observed, status: JobStatus, replicas: Replicas) -> Plan:
-    """Pods by the clean-pod policy, and those that a failed job does not let run on; every service of a replica, the
-    finalizers of all pods; the job once its time to live is over. ``status`` is the one that says that the job has
-    finished. Deletes of pods that are going already are not repeated, but for those whose node is lost."""
+    """Pods by the clean-pod policy, and those that a failed job does not let run on; every service by which pods are
+    found, the finalizers of all pods; the job once its time to live is over. ``status`` is the one that says that the
+    job has finished. Deletes of pods that are going already are not repeated, but for those whose node is lost."""
     policy = observed.job.run_policy
     stopped = stopping(policy, status, replicas)
     expiry = limits.expiry(policy, status)
@@ -104,12 +104,17 @@ def held(pods: Iterable[Pod]) -> tuple[Pod, ...]:
 
 
 def services(observed: Observed) -> tuple[Delete, ...]:
-    """All services of replicas that the job has, but those that are going already."""
+    """All services of replicas that the job has, and the one that has the job's own name, but those that are going
+    already."""
     place_of = places(observed.job, observed.workload.framework)
+
+    def finds_pods(name: str) -> bool:
+        return name == observed.job.name or place_of(name) is not None
+
     return tuple(
         delete(service)
         for service in observed.services
-        if service.metadata.deletion_timestamp is None and place_of(service.metadata.name) is not None
+        if service.metadata.deletion_timestamp is None and finds_pods(service.metadata.name)
     )
 
 

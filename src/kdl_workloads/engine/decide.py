@@ -78,7 +78,7 @@ def _verdict(observed: Observed, states: Mapping[str, RoleState], replicas: Repl
 
 def _end(observed: Observed, status: JobStatus, verdict: Verdict, used: int) -> JobStatus | None:
     """The final status, if the job has come to an end. A result comes before every limit."""
-    job, texts, policy = observed.job, observed.workload.texts, observed.job.run_policy
+    job, texts, policy = observed.job, observed.texts, observed.job.run_policy
     if verdict.type is ConditionType.SUCCEEDED:
         return lifecycle.succeed(observed, status)
     if verdict.type is ConditionType.FAILED:
@@ -103,11 +103,13 @@ def _go_on(observed: Observed, status: JobStatus, replicas: Replicas) -> Plan:
     if replicas.stale or resumes_at is not None or whole_restart.all_going(observed, replicas):
         return replace(plan, requeue_at=_earliest([resumes_at, *times]))
     empty = list(growth.missing_places(observed, status, replicas))
-    times.append(growth.extras_due(observed, replicas))
     due = growth.extras_due(observed, replicas, making_pods=bool(empty))
+    extras = tuple(growth.extra_objects(observed, due))
+    seen_to = replace(observed, extras_at=observed.now) if extras else observed
+    times.append(growth.extras_due(seen_to, replicas))
     return replace(
         plan,
-        extras=tuple(growth.extra_objects(observed, due)),
+        extras=extras,
         create_services=tuple(growth.missing_services(observed)),
         create_claims=tuple(claims.missing_claims(observed, empty)),
         create_pods=tuple(growth.missing_pods(observed, status, empty)),
@@ -127,7 +129,7 @@ def _refuse(observed: Observed) -> Plan:
     """A spec that cannot be carried out fails a job that has nothing yet. One that already runs is left as it is, with
     an explanation, until the spec is mended: a slip in an edit is no reason to throw away a training."""
     job, status = observed.job, observed.job.status
-    text = observed.workload.texts.invalid(job, observed.problem)
+    text = observed.texts.invalid(job, observed.problem)
     if observed.pods:
         explained = conditions.explain(status.conditions, ConditionType.CREATED, text.message, observed.stamp)
         return _with_status(observed, Plan(), replace(status, conditions=explained), Replicas({}))

@@ -15,7 +15,7 @@ _STATES_THAT_SUSPENSION_ENDS = (ConditionType.RUNNING, ConditionType.RESTARTING)
 
 def create(observed: Observed, status: JobStatus) -> JobStatus:
     """The job is known: condition Created, and a count of zero for every role."""
-    text = observed.workload.texts.created(observed.job)
+    text = observed.texts.created(observed.job)
     roles = {role: ReplicaStatus() for role in observed.job.roles}
     return replace(_with(status, observed, ConditionType.CREATED, text), replicas={**roles, **status.replicas})
 
@@ -23,7 +23,7 @@ def create(observed: Observed, status: JobStatus) -> JobStatus:
 def start(observed: Observed, status: JobStatus) -> JobStatus:
     """The job may have pods: its active time begins, at once for a new job and anew for one that was suspended."""
     if status.has(ConditionType.SUSPENDED):
-        text = observed.workload.texts.resumed(observed.job)
+        text = observed.texts.resumed(observed.job)
         status = _with(status, observed, ConditionType.SUSPENDED, text, status_value=False)
         return replace(status, start_time=observed.stamp)
     return status if status.start_time is not None else replace(status, start_time=observed.stamp)
@@ -32,7 +32,7 @@ def start(observed: Observed, status: JobStatus) -> JobStatus:
 def suspend(observed: Observed, status: JobStatus) -> JobStatus:
     """Nothing of the job is to run: Suspended, and no longer Running or Restarting. The start time stays until the job
     is resumed."""
-    text = observed.workload.texts.suspended(observed.job)
+    text = observed.texts.suspended(observed.job)
     for state in _STATES_THAT_SUSPENSION_ENDS:
         if status.has(state):
             status = _with(status, observed, state, text, status_value=False)
@@ -42,7 +42,7 @@ def suspend(observed: Observed, status: JobStatus) -> JobStatus:
 
 def advance(observed: Observed, status: JobStatus, verdict: Verdict) -> JobStatus:
     """Running or Restarting, as the counts say."""
-    texts, job = observed.workload.texts, observed.job
+    texts, job = observed.texts, observed.job
     if verdict.type is ConditionType.RUNNING:
         return _with(status, observed, verdict.type, texts.running(job))
     if verdict.type is ConditionType.RESTARTING:
@@ -53,7 +53,7 @@ def advance(observed: Observed, status: JobStatus, verdict: Verdict) -> JobStatu
 def explain(observed: Observed, status: JobStatus, claims: Iterable[str] = ()) -> JobStatus:
     """While the API server refuses the job's pods or services, or roles wait for a sign, or replicas until ``claims``
     are gone, the message of Created says what for."""
-    text, block = observed.workload.texts.created(observed.job), observed.block
+    text, block = observed.texts.created(observed.job), observed.block
     gate = observed.workload.framework.closed_gate(observed.job)
     claim = next(iter(claims), "")
     waits = f"It waits until the PersistentVolumeClaim {claim} of an earlier job or pod is gone." if claim else ""
@@ -76,7 +76,7 @@ def with_own_fields(observed: Observed, status: JobStatus) -> JobStatus:
 def succeed(observed: Observed, status: JobStatus) -> JobStatus:
     """What still runs has done its part (parameter servers, workers of a master that is through) and counts as
     succeeded."""
-    text = observed.workload.texts.succeeded(observed.job)
+    text = observed.texts.succeeded(observed.job)
     replicas = {role: replace(of, active=0, succeeded=of.succeeded + of.active) for role, of in status.replicas.items()}
     return _finish(observed, replace(status, replicas=replicas), ConditionType.SUCCEEDED, text)
 

@@ -30,10 +30,6 @@ class Workload:
         return self.framework.conventions.get(KUBEFLOW, self.conventions).container
 
     @property
-    def texts(self) -> Texts:
-        return self.dialect.texts_for(self.conventions)
-
-    @property
     def resource(self) -> Resource:
         return self.framework.resource(self.dialect.api_version)
 
@@ -78,6 +74,11 @@ class Observed:
     block: Block | None = None
     extras_at: datetime | None = None
     claims: Sequence[PartialObject] = ()
+
+    @property
+    def texts(self) -> Texts:
+        """What the conditions of the job say, by the version that it was written in."""
+        return self.workload.dialect.texts_for(self.workload.framework.conventions_for(self.job))
 
     @property
     def stamp(self) -> datetime:

@@ -37,7 +37,7 @@ def restart(observed: Observed, status: JobStatus, replica: Replica) -> JobStatu
     began = status.restart_time or status.start_time or observed.stamp
     rounds = 0 if observed.now - began >= HEALTHY else status.restarts
     pause = timedelta(seconds=PAUSES.delay(rounds)) if rounds else timedelta()
-    text = observed.workload.texts.restarting(observed.job, replica.role, 1)
+    text = observed.texts.restarting(observed.job, replica.role, 1)
     return replace(
         status,
         restarts=status.restarts + 1,

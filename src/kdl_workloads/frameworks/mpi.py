@@ -1,4 +1,5 @@
-"""MPIJob: a Launcher that runs mpirun, and Workers in which it starts processes by a remote shell (``kdl_rsh``)."""
+"""MPIJob: a Launcher that runs mpirun, and Workers in which it starts processes, by a remote shell of ours
+(``kdl_rsh``) or, in v2beta1, by SSH (``mpi_ssh``)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from kdl_workloads.dialects import mpi_legacy
 from kdl_workloads.framework import (
     KUBEDL,
     KUBEFLOW,
+    KUBEFLOW_V2BETA1,
     WORKER,
     Conventions,
     Extra,
@@ -25,13 +27,12 @@ from kdl_workloads.framework import (
     any_active,
     env_vars,
 )
+from kdl_workloads.frameworks import mpi_ssh
 from kdl_workloads.frameworks.mpi_files import CONFIG_DIRECTORY, discover_hosts, hostfile, variables
 from kdl_workloads.job import CleanPodPolicy, ConditionType, Job, RestartPolicy
 
 LAUNCHER = "Launcher"
 ROLES = frozenset({LAUNCHER, WORKER})
-CLUSTER_ROLE = "kdl-mpi-launcher"
-"""What the agent of a launcher may do in its namespace. It is installed with the operator."""
 AGENT_IMAGE = "docker.io/kdl/operator:dev"
 CONFIG_VOLUME = "mpi-job-config"
 CONFIG_MOUNT = {"name": CONFIG_VOLUME, "mountPath": CONFIG_DIRECTORY}
@@ -84,47 +85,48 @@ KUBEDL_CONVENTIONS = replace(
 
 
 class MPI(Framework):
-    """``agent_image``: has the command ``kdl rsh-agent``; the operator's own image does."""
+    """``agent_image``: has the command ``kdl rsh-agent``; the operator's own image does. ``cluster_domain``: with which
+    the names of services end, cluster.local if it is empty."""
 
     kind = "MPIJob"
     replica_specs_field = "mpiReplicaSpecs"
     roles = (RoleSpec(WORKER, min_replicas=0), RoleSpec(LAUNCHER, max_replicas=1))
-    conventions: Mapping[str, Conventions] = {KUBEDL: KUBEDL_CONVENTIONS, KUBEFLOW: KUBEFLOW_CONVENTIONS}
+    conventions: Mapping[str, Conventions] = {
+        KUBEDL: KUBEDL_CONVENTIONS,
+        KUBEFLOW: KUBEFLOW_CONVENTIONS,
+        KUBEFLOW_V2BETA1: mpi_ssh.conventions(replace(KUBEFLOW_CONVENTIONS, running=_all_run)),
+    }
 
-    def __init__(self, agent_image: str = "") -> None:
+    def __init__(self, agent_image: str = "", cluster_domain: str = "") -> None:
         self._agent_image = agent_image or AGENT_IMAGE
+        self._cluster_domain = cluster_domain
 
     def current_spec(self, api_version: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:
-        return mpi_legacy.kubedl_spec(spec) if api_version == KUBEDL else mpi_legacy.kubeflow_spec(spec)
+        return mpi_legacy.current_spec(api_version, spec)
 
     def is_master(self, job: Job, role: str, index: int) -> bool:
         return role == LAUNCHER and job.api_version == KUBEFLOW
 
     def pod_template(self, job: Job, role: str, index: int) -> templates.Template:
-        template = job.roles[role].template
+        template, name = job.roles[role].template, self.child_name(job, role, index)
+        if job.api_version == KUBEFLOW_V2BETA1:
+            if role == LAUNCHER:
+                return mpi_ssh.launcher_template(job, template, name)
+            return mpi_ssh.worker_template(job, template, name, self._cluster_domain)
         return self._launcher(job, template) if role == LAUNCHER else _worker(job, template)
 
     def objects(self, job: Job) -> Sequence[Extra]:
-        workers = (
-            [self.child_name(job, WORKER, i) for i in range(job.roles[WORKER].replicas)] if WORKER in job.roles else []
-        )
-        launcher = self.child_name(job, LAUNCHER, 0)
-        hosts = [launcher, *workers] if _computes(job) else workers
-        files = {
-            "hostfile": hostfile(job, hosts),
-            SHELL: SCRIPT,
-            "discover_hosts.sh": discover_hosts(job, hosts),
-        }
-        config = Extra(
-            CONFIGMAPS, {"metadata": {"name": f"{job.name}-config", "labels": {"app": job.name}}, "data": files}
-        )
-        account = _service_account(job)
-        rule = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": CLUSTER_ROLE}
-        subject = {"kind": "ServiceAccount", "name": account, "namespace": job.namespace}
-        binding = {"metadata": {"name": f"{job.name}-launcher"}, "roleRef": rule, "subjects": [subject]}
-        own_account = account == f"{job.name}-launcher"
-        accounts = [Extra(SERVICE_ACCOUNTS, {"metadata": {"name": account}}, once=True)] if own_account else []
-        return [config, *accounts, Extra(ROLE_BINDINGS, binding, once=True)]
+        replicas = job.roles[WORKER].replicas if WORKER in job.roles else 0
+        workers = [self.child_name(job, WORKER, index) for index in range(replicas)]
+        hosts = [self.child_name(job, LAUNCHER, 0), *workers] if _computes(job) else workers
+        if job.api_version == KUBEFLOW_V2BETA1:
+            return list(mpi_ssh.objects(job, hosts))
+        files = {"hostfile": hostfile(job, hosts), SHELL: SCRIPT, "discover_hosts.sh": discover_hosts(job, hosts)}
+        metadata = {"name": f"{job.name}-config", "labels": {"app": job.name}}
+        config = Extra(CONFIGMAPS, {"metadata": metadata, "data": files})
+        account, own = _service_account(job), f"{job.name}-launcher"
+        accounts = [Extra(SERVICE_ACCOUNTS, {"metadata": {"name": own}}, once=True)] if account == own else []
+        return [config, *accounts, Extra(ROLE_BINDINGS, pod.binding(own, account, job.namespace), once=True)]
 
     def _launcher(self, job: Job, template: templates.Template) -> templates.Template:
         """With the files that mpirun reads, and the agent that starts its processes. Only the agent has a token: the
@@ -172,7 +174,10 @@ def _mounting(container: templates.Container, *mounts: Mapping[str, Any]) -> tem
 
 
 def _computes(job: Job) -> bool:
-    """KubeDL's launcher takes part in the work where it asks for a device to do it with; Kubeflow's never does."""
+    """Whether the launcher takes part in the work: KubeDL's where it asks for a device to do it with, Kubeflow's v1
+    never, v2beta1 where the user says so."""
+    if job.api_version == KUBEFLOW_V2BETA1:
+        return mpi_ssh.launcher_computes(job)
     return job.api_version == KUBEDL and templates.pod_request(job.roles[LAUNCHER].template, GPU) > 0
 
 

@@ -37,7 +37,7 @@ BUILT_IN: tuple[Framework, ...] = (
     XDL(),
     Mars(),
     ElasticDL(),
-    MPI(os.environ.get(AGENT_IMAGE, "")),
+    MPI(os.environ.get(AGENT_IMAGE, ""), os.environ.get(CLUSTER_DOMAIN, "")),
 )
 
 AUTO = "auto"
@@ -85,7 +85,8 @@ def enabled(
     ``auto`` (and the empty string): every kind whose CRD is served. ``*``: every kind. A list names kinds, in any case;
     ``-Kind`` takes one away wherever it stands, and a list of nothing but such is ``auto`` without them. Of a kind that
     is asked for by name or by ``*``, and of which no CRD is served, RegistryError says so, because its watch would
-    fail; of a kind that is served in one API group only, that one is run.
+    fail; of a kind that is served in one API group only, that one is run. Of several versions of a group it is the
+    stored one.
     """
     by_kind = frameworks() if known is None else known
     wanted, refused, everything, auto = _parse(selection, by_kind)
@@ -93,7 +94,7 @@ def enabled(
     for kind, framework in by_kind.items():
         if kind in refused or not (auto or everything or kind in wanted):
             continue
-        versions = [version for version in framework.conventions if framework.resource(version) in served]
+        versions = [version for version in framework.stored_versions() if framework.resource(version) in served]
         if not versions and not auto:
             raise RegistryError(f"--workloads: the CRD of {kind} is not installed: apply the output of `kdl crds`")
         pairs += [(framework, version) for version in versions]

@@ -197,10 +197,10 @@ async def test_a_version_that_is_still_stored_is_an_obstacle(cluster: Any, tmp_p
 async def test_a_kind_that_only_another_version_has_is_an_obstacle_too(cluster: Any) -> None:
     client = cluster.session.client
     definition = crd(frameworks()["MPIJob"], KUBEFLOW)
-    [version] = definition["spec"]["versions"]
-    definition["spec"]["versions"] = [{**version, "name": "v2beta1"}]
+    version = definition["spec"]["versions"][0]
+    definition["spec"]["versions"] = [{**version, "name": "v1alpha2"}]
     await client.create(CRDS, definition)
-    with pytest.raises(CliError, match=r"CRD mpijobs.kubeflow.org: objects may still be stored as v2beta1"):
+    with pytest.raises(CliError, match=r"CRD mpijobs.kubeflow.org: objects may still be stored as v1alpha2"):
         await migrate._cluster(HERE, [], None)
 
 

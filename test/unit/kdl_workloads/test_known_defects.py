@@ -66,9 +66,12 @@ def test_a_job_without_any_policy_runs_to_its_end(of: Workload, exit_code: int) 
     roles = of.conventions.required or {WORKER}
     world = started(World(decoded(of, {role: {"restartPolicy": "Never"} for role in roles}), of))
     assert world.job.status.start_time is not None
-    for name in list(world.pods):
-        world.end(name, exit_code)
-    world.step()
+    for _ in range(1 + (of.conventions.backoff_limit or 0)):
+        for name in list(world.pods):
+            world.end(name, exit_code)
+        world.step()
+        world.now += timedelta(minutes=10)
+        started(world)
     assert world.job.status.has(ConditionType.FAILED if exit_code else ConditionType.SUCCEEDED)
     world.step()
     assert not any(pod.held for pod in world.pods.values())

@@ -29,8 +29,8 @@ def schemas() -> dict[tuple[str, str], Any]:
     found = {}
     for item in all_crds():
         crd_types.default(item)
-        (served,) = crd_types.establish(item, ResourceTypes(), datetime(2026, 1, 1, tzinfo=UTC)).types
-        found[served.resource.api_version, served.resource.kind] = served.schema
+        for served in crd_types.establish(item, ResourceTypes(), datetime(2026, 1, 1, tzinfo=UTC)).types:
+            found[served.resource.api_version, served.resource.kind] = served.schema
     return found
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from kdl_workloads.dialects.base import SpecError
 from kdl_workloads.dialects.registry import dialect_for
-from kdl_workloads.framework import KUBEDL, KUBEFLOW
+from kdl_workloads.framework import KUBEDL, KUBEFLOW, KUBEFLOW_V2BETA1
 from kdl_workloads.frameworks.registry import BUILT_IN
-from unit.kdl_workloads.crds.test_admission import problems
+from unit.kdl_workloads.crds.test_admission import SCHEMAS, problems
 
 FRAMEWORKS = {framework.kind: framework for framework in BUILT_IN}
 
@@ -124,3 +124,39 @@ def test_a_role_without_a_container_is_refused(api_version: str, kind: str, wron
         dialect_for(api_version).decode(obj, FRAMEWORKS[kind])
     # KubeDL's MPIJob may have its Launcher in an older form, so that the CRD takes null for none.
     assert problems(obj) or (api_version, kind, wrong) == (KUBEDL, "MPIJob", None)
+
+
+def ssh_job(version: str = KUBEFLOW_V2BETA1, **spec: Any) -> dict[str, Any]:
+    return job(version, "MPIJob", {"Launcher": 1, "Worker": 2}, **spec)
+
+
+def test_an_mpi_job_of_v2beta1_is_told_by_its_default() -> None:
+    new, old = ssh_job(), ssh_job(KUBEFLOW)
+    for obj in (new, old):
+        SCHEMAS[obj["apiVersion"], "MPIJob"].default(obj)
+    assert new["spec"]["sshAuthMountPath"] == "/root/.ssh"
+    assert "sshAuthMountPath" not in old["spec"]
+
+
+def test_an_mpi_job_keeps_its_version() -> None:
+    ours, path = ssh_job(KUBEFLOW), {"sshAuthMountPath": "/home/mpi/.ssh"}
+    theirs = ssh_job(KUBEFLOW, **path)
+    for new, old in ((ours, theirs), (theirs, ours)):
+        assert "spec.sshAuthMountPath is what v2beta1 has and no other version" in "\n".join(problems(new, old))
+    assert problems(theirs, ssh_job(KUBEFLOW, sshAuthMountPath="/root/.ssh")) == []
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [{"launcherCreationPolicy": "AtStartup"}, {"mpiImplementation": "MPICH"}, {"runLauncherAsWorker": False}],
+    ids=lambda spec: next(iter(spec)),
+)
+def test_what_only_v2beta1_has_is_refused_in_v1(spec: dict[str, Any]) -> None:
+    assert problems(ssh_job(**spec)) == []
+    assert "spec.runLauncherAsWorker are of v2beta1" in "\n".join(problems(ssh_job(KUBEFLOW, **spec)))
+
+
+def test_an_mpi_job_may_be_the_mpi_operators() -> None:
+    assert problems(ssh_job(runPolicy={"managedBy": "kubeflow.org/mpi-operator"})) == []
+    other = job(KUBEFLOW, "TFJob", {"Worker": 1}, runPolicy={"managedBy": "kubeflow.org/mpi-operator"})
+    assert "managedBy" in "\n".join(problems(other))

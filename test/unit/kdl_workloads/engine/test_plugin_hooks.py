@@ -9,7 +9,6 @@ import pytest
 
 from kdl_runtime.resources.registry import CONFIGMAPS
 from kdl_workloads.engine.decide import decide
-from kdl_workloads.engine.observed import Workload
 from kdl_workloads.engine.replicas import places
 from kdl_workloads.framework import Conventions, Extra, Gate, RoleState, Verdict
 from kdl_workloads.frameworks.pytorch import PyTorch
@@ -158,6 +157,7 @@ def test_a_failure_that_does_not_count_is_not_repaired_either() -> None:
 
 def test_the_texts_are_the_kinds() -> None:
     conventions: Conventions = OF.conventions
-    assert OF.texts is OF.dialect.texts
+    assert OF.dialect.texts_for(conventions) is OF.dialect.texts
     assert conventions.wording == {}
-    assert Workload(PyTorch(), workload(PyTorch(), KUBEDL).dialect).texts is workload(PyTorch(), KUBEDL).dialect.texts
+    other = workload(PyTorch(), KUBEDL)
+    assert other.dialect.texts_for(other.conventions) is other.dialect.texts

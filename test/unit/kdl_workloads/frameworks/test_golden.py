@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 import yaml
 
-from kdl_workloads.dialects.registry import DIALECTS, dialect_for
+from kdl_workloads.dialects.registry import dialect_for
 from kdl_workloads.engine.observed import Workload
 from kdl_workloads.engine.pods import desired_pod
 from kdl_workloads.frameworks.registry import BUILT_IN
 
 GOLDEN = Path(__file__).with_name("golden")
 FRAMEWORKS = {framework.singular: framework for framework in BUILT_IN}
-GROUPS = {dialect.name: dialect.api_version for dialect in DIALECTS}
+VERSIONS = {version for framework in BUILT_IN for version in framework.conventions}
+GROUPS = {dialect_for(version).name: version for version in VERSIONS}
 FILES = sorted(GOLDEN.glob("*.yaml"))
 CASES = [
     pytest.param(path.stem, case, id=f"{path.stem}-{case['case']}")

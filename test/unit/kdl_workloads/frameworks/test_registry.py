@@ -13,7 +13,7 @@ EVERYTHING = {framework.resource(version) for framework in BUILT_IN for version 
 TORCH = {("PyTorchJob", KUBEDL), ("PyTorchJob", KUBEFLOW)}
 XGB = {("XGBoostJob", KUBEDL), ("XGBoostJob", KUBEFLOW)}
 JAX_ONLY = {("JAXJob", KUBEFLOW)}
-ALL = {(framework.kind, version) for framework in BUILT_IN for version in framework.conventions}
+ALL = {(framework.kind, version) for framework in BUILT_IN for version in framework.stored_versions()}
 EVERY_KIND = ",".join(f"-{framework.kind}" for framework in BUILT_IN)
 
 

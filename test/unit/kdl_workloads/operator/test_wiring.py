@@ -131,7 +131,7 @@ async def test_kinds_are_waited_for_with_few_requests_and_through_failures() -> 
     async with cluster.operator(late_kinds=True) as operator:
         await asyncio.sleep(600)
         assert 40 <= len(asked) <= 70, "two API groups, twice a minute"
-        everything = [crd(of, version) for of in frameworks().values() for version in of.conventions]
+        everything = [crd(of, version) for of in frameworks().values() for version in of.stored_versions()]
         for name, definition in {each["metadata"]["name"]: each for each in everything}.items():
             if name != XGBOOST_JOBS.group_resource:
                 cluster.direct.create(CRDS, definition)
