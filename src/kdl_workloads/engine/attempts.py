@@ -103,7 +103,7 @@ def _first_failure(status: JobStatus, replicas: Replicas, container: str, now: d
     if known is not None and known.exit_code is not None:
         return known
     found = [describe(replica, container, now) for replica in (*failed, *_restarted(wanted, container))]
-    return _earliest(failure for failure in found if known is None or failure.exit_code is not None) or known
+    return _earliest(failure for failure in found if failure.exit_code is not None) or known or _earliest(found)
 
 
 def _restarted(replicas: Iterable[Replica], container: str) -> Iterator[Replica]:

@@ -118,3 +118,15 @@ def test_an_end_without_an_exit_code_gives_way_to_the_first_that_has_one() -> No
     world.step()
     failure = world.job.status.first_failure
     assert failure is not None and (failure.pod, failure.exit_code) == ("job-worker-1", 137)
+
+
+def test_of_two_ends_that_are_seen_together_the_one_with_an_exit_code_explains() -> None:
+    world = World(make_job(policy=RestartPolicy.EXIT_CODE))
+    world.step()
+    world.run()
+    evicted = {"DisruptionTarget": ("True", "DeletionByTaintManager")}
+    world.pods["job-worker-0"] = make_pod("job-worker-0", "Failed", uid="job-worker-0-1", conditions=evicted)
+    world.end("job-worker-1", 137)
+    world.step()
+    failure = world.job.status.first_failure
+    assert failure is not None and failure.pod == "job-worker-1"
