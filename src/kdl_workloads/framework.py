@@ -199,6 +199,7 @@ class Conventions:
     ``gate``: what roles wait for besides. ``running``, ``succeeded``: when the job has that condition.
     ``wording``: conditions that say something else than the group's. ``pod_names``: names of the pods of roles that
     have one replica and no index in the name, as a ``str.format`` of ``job``.
+    ``elastic``: annotation whose value "true" gives a job the restart scope Job, where it names none.
     ``short_names``, ``scale_role``: for the CRD; the scale subresource sets the replicas of ``scale_role``.
     ``defaults``: fields of the spec that the API server fills in where an object is written in this version. Only for a
     version that is stored as another one: an object that has them all is of this version.
@@ -225,6 +226,7 @@ class Conventions:
     pod_names: Mapping[str, str] = field(default_factory=dict)
     short_names: tuple[str, ...] = ()
     scale_role: str = ""
+    elastic: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -259,6 +261,11 @@ class Framework(Protocol):
         """The template of one replica's pod: the role's, with ``cluster_env`` in every container. To be overridden by
         kinds that set it in some containers only, or that need volumes."""
         return templates.with_env(job.roles[role].template, self.cluster_env(job, role, index))
+
+    def world(self, job: Job) -> Mapping[str, str]:
+        """Annotations that all pods get, and that tell them of each other, such as how many there are. The whole job
+        starts again when pods run that have other values than the job now gives."""
+        return {}
 
     def objects(self, job: Job) -> Sequence[Extra]:
         """Objects that the job needs beside its pods and services. They are made before its pods, brought up to date

@@ -85,10 +85,12 @@ def observed(seed: int) -> Observed:
 
 
 def _job(dice: Dice, of: Workload) -> tuple[Job, str]:
+    elastic = {"annotations": {of.conventions.elastic: "true"}} if of.conventions.elastic and dice.often(0.5) else {}
+    metadata = {"name": "job", "namespace": "ns", "uid": "job-uid", "generation": 3}
     obj = {
         "apiVersion": of.dialect.api_version,
         "kind": of.framework.kind,
-        "metadata": {"name": "job", "namespace": "ns", "uid": "job-uid", "generation": 3, **_deletion(dice, 0.05)},
+        "metadata": {**metadata, **_deletion(dice, 0.05), **elastic},
         "spec": _spec(dice, of),
     }
     try:
@@ -309,7 +311,7 @@ def _pod(dice: Dice, of: Workload, job: Job, name: str, policy: RestartPolicy) -
         "uid": f"uid-{name}",
         "creationTimestamp": format_time(dice.before()),
         "finalizers": [OUTCOME_FINALIZER] if dice.often(0.9) else [],
-        "annotations": {ATTEMPT: str(dice.count(max(job.status.restarts, 0)))} if dice.often(0.8) else {},
+        "annotations": _made_with(dice, of, job) if dice.often(0.8) else {},
     }
     if going:
         metadata |= {
@@ -334,6 +336,12 @@ def _pod(dice: Dice, of: Workload, job: Job, name: str, policy: RestartPolicy) -
         },
     }
     return decoder(Pod)(encode(raw))
+
+
+def _made_with(dice: Dice, of: Workload, job: Job) -> dict[str, str]:
+    world = of.framework.world(job)
+    attempt = {ATTEMPT: str(dice.count(max(job.status.restarts, 0)))}
+    return {**attempt, **{name: dice.any(value, value, "7") for name, value in world.items()}}
 
 
 def _container(dice: Dice, of: Workload, phase: str) -> Mapping[str, Any]:

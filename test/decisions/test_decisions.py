@@ -35,6 +35,7 @@ def test_every_kind_and_every_end_comes_up() -> None:
         plan = decide(found)
         seen[f"{found.workload.framework.kind}.{found.workload.dialect.name}"] += 1
         seen["problem"] += bool(found.problem)
+        seen["world"] += bool(found.workload.framework.world(found.job))
         seen["groups"] += any(spec.groups for spec in found.job.roles.values())
         if plan.status is not None and not found.job.status.finished:
             for type_ in ConditionType:
@@ -43,7 +44,7 @@ def test_every_kind_and_every_end_comes_up() -> None:
             seen[name] += bool(getattr(plan, name))
         seen["restarts"] += plan.status is not None and plan.status.restarts > found.job.status.restarts
     kinds = {f"{of.framework.kind}.{of.dialect.name}" for of in KINDS}
-    wanted = {*kinds, *DEEDS, "problem", "groups", "restarts", *ConditionType} - {ConditionType.QUEUING}
+    wanted = {*kinds, *DEEDS, "problem", "groups", "world", "restarts", *ConditionType} - {ConditionType.QUEUING}
     assert {name for name in wanted if seen[name] < 5} == set()
 
 

@@ -65,7 +65,7 @@ class Texts(Protocol):
         ...
 
     def restarting(self, job: Named, role: str, count: int) -> Text:
-        """``count`` failed replicas of ``role`` are replaced."""
+        """``count`` failed replicas of ``role`` are replaced. None failed: the number of replicas has changed."""
         ...
 
     def backoff_limit(self, job: Named) -> Text: ...
@@ -77,6 +77,10 @@ class Texts(Protocol):
     def invalid(self, job: Named, problem: str) -> Text:
         """The spec or a pod template was refused by the operator; ``problem`` names the field."""
         ...
+
+
+def why_restarting(role: str, count: int) -> str:
+    return f"{count} {role} replica(s) failed" if count else "its number of replicas has changed"
 
 
 class Dialect(Protocol):

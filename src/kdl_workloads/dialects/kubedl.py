@@ -6,11 +6,11 @@ from typing import Any
 
 from kdl_runtime.types import parse_api_version
 from kdl_workloads.dialects import failure, metadata
-from kdl_workloads.dialects.base import Dialect, Named, Text, Texts, WordedTexts
+from kdl_workloads.dialects.base import Dialect, Named, Text, Texts, WordedTexts, why_restarting
 from kdl_workloads.dialects.roles import check_names, decode_roles
 from kdl_workloads.dialects.status import decode_status, encode_status
 from kdl_workloads.framework import KUBEDL, Conventions, Framework
-from kdl_workloads.job import CleanPodPolicy, ConditionType, Job, JobStatus, SchedulingPolicy
+from kdl_workloads.job import CleanPodPolicy, ConditionType, Job, JobStatus, RestartScope, SchedulingPolicy
 
 GROUP, VERSION = parse_api_version(KUBEDL)
 
@@ -50,7 +50,7 @@ class KubeDLTexts(WordedTexts):
         return self._say(ConditionType.FAILED, usual, job, role, count)
 
     def restarting(self, job: Named, role: str, count: int) -> Text:
-        message = f"{job.kind} {job.name} is restarting because {count} {role} replica(s) failed."
+        message = f"{job.kind} {job.name} is restarting because {why_restarting(role, count)}."
         return self._say(ConditionType.RESTARTING, Text("JobRestarting", message), job, role, count)
 
     def backoff_limit(self, job: Named) -> Text:
@@ -100,6 +100,9 @@ class KubeDL(Dialect):
         for name in NESTED_RUN_POLICIES:
             metadata.mapping(spec, name, "spec")
         values = gathered_run_policy(spec)
+        annotations = metadata.readable(metadata.readable(obj.get("metadata")).get("annotations"))
+        if conventions.elastic and annotations.get(conventions.elastic) == "true":
+            values.setdefault("restartScope", RestartScope.JOB)
         scheduling = _scheduling(metadata.mapping(values, "schedulingPolicy", "spec"))
         policy = metadata.run_policy(values, "spec", conventions, scheduling)
         not_options = {framework.replica_specs_field, *NESTED_RUN_POLICIES, *(RUN_POLICY_FIELDS - {"cronPolicy"})}

@@ -6,7 +6,7 @@ from typing import Any
 
 from kdl_runtime.types import parse_api_version
 from kdl_workloads.dialects import metadata
-from kdl_workloads.dialects.base import Dialect, Named, Text, Texts, WordedTexts
+from kdl_workloads.dialects.base import Dialect, Named, Text, Texts, WordedTexts, why_restarting
 from kdl_workloads.dialects.roles import check_names, decode_roles
 from kdl_workloads.dialects.status import decode_status, encode_status
 from kdl_workloads.framework import KUBEFLOW, MASTER, Conventions, Framework
@@ -47,7 +47,7 @@ class KubeflowTexts(WordedTexts):
         return self._say(ConditionType.FAILED, Text(f"{job.kind}Failed", message), job, role, count)
 
     def restarting(self, job: Named, role: str, count: int) -> Text:
-        message = f"{job.kind} {job.name} is restarting because {count} {role} replica(s) failed."
+        message = f"{job.kind} {job.name} is restarting because {why_restarting(role, count)}."
         return self._say(ConditionType.RESTARTING, Text(f"{job.kind}Restarting", message), job, role, count)
 
     def backoff_limit(self, job: Named) -> Text:

@@ -14,13 +14,15 @@ _METADATA_KEPT = ("annotations", "finalizers", "labels")
 
 def desired_pod(workload: Workload, job: Job, role: str, index: int) -> dict[str, Any]:
     """The template of the replica as the kind completes it, with the operator's labels over the template's, the restart
-    policy of the role, volumes for its claims, the attempt that it belongs to, the owner and the outcome finalizer."""
+    policy of the role, volumes for its claims, what it knows of its peers, the attempt that it belongs to, the owner
+    and the outcome finalizer."""
     spec = job.roles[role]
     master = workload.framework.is_master(job, role, index)
     template = workload.framework.pod_template(job.as_seen_by(role, index), role, index)
     metadata = {key: value for key, value in (template.get("metadata") or {}).items() if key in _METADATA_KEPT}
     labels = workload.dialect.labels(job, role, index, master=master)
-    metadata["annotations"] = {**(metadata.get("annotations") or {}), ATTEMPT: str(job.status.restarts)}
+    world = workload.framework.world(job)
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), **world, ATTEMPT: str(job.status.restarts)}
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",

@@ -25,8 +25,8 @@ class Replica(msgspec.Struct, frozen=True):
     """A pod in its place. ``replaced``: it has ended and makes way for a new one. ``restarts``: of its containers,
     where the role's policy leaves restarts to the kubelet, else 0. ``rule``: the failure rule that has decided.
     ``restarts_job``: not only it is replaced, but every pod of the job. ``tolerated``: its failure for good is not the
-    job's. A struct and not a dataclass, because each pass
-    makes one for every pod."""
+    job's. ``outdated``: it goes on, and knows of other peers than the job now has. A struct and not a dataclass,
+    because each pass makes one for every pod."""
 
     role: str
     index: int
@@ -37,6 +37,7 @@ class Replica(msgspec.Struct, frozen=True):
     rule: FailureRule | None = None
     restarts_job: bool = False
     tolerated: bool = False
+    outdated: bool = False
 
     @property
     def failed_for_good(self) -> bool:
@@ -89,6 +90,7 @@ def assign(observed: Observed, attempt: int) -> Replicas:
     surplus: list[Replica] = []
     stale: list[Replica] = []
     place_of = places(observed.job, observed.workload.framework)
+    world = observed.workload.framework.world(observed.job)
     for pod in observed.pods:
         place = place_of(pod.metadata.name)
         if place is None:
@@ -97,7 +99,7 @@ def assign(observed: Observed, attempt: int) -> Replicas:
         if pod.attempt < attempt:
             stale.append(replica)
         elif is_wanted(observed.job, place):
-            wanted[place] = replica
+            wanted[place] = msgspec.structs.replace(replica, outdated=True) if _is_outdated(replica, world) else replica
         else:
             surplus.append(replica)
     return Replicas(wanted, tuple(surplus), tuple(stale))
@@ -168,6 +170,13 @@ def _replica(observed: Observed, place: Slot, pod: Pod) -> Replica:
     restarts_job = replaced and not settled and _restarts_job(observed.job, rule)
     tolerated = not workload.framework.fails_job(observed.job, role)
     return Replica(role, index, pod, how, replaced, restarts, rule, restarts_job, tolerated)
+
+
+def _is_outdated(replica: Replica, world: Mapping[str, str]) -> bool:
+    """A pod without such an annotation was made before its job was to have them."""
+    known = replica.pod.metadata.annotations
+    goes_on = replica.outcome is Outcome.NONE and not replica.pod.terminating
+    return goes_on and any(known.get(name, value) != value for name, value in world.items())
 
 
 def _restarts_job(job: Job, rule: FailureRule | None) -> bool:

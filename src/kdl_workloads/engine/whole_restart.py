@@ -15,11 +15,13 @@ from kdl_workloads.job import ConditionType, JobStatus, RestartScope
 
 
 def cause(replicas: Replicas) -> Replica | None:
-    """The replica for which the whole job starts again, failures before deletions; None if there is none. A pod that
+    """The replica for which the whole job starts again, failures before deletions before changes of the number of
+    replicas; None if there is none. A pod that
     was deleted is one only while a peer goes on: where all are going, to replace each is the same."""
     causes = [replica for replica in replicas.wanted.values() if replica.restarts_job]
     peers = any(not replica.pod.terminating for replica in replicas.wanted.values())
-    return next((replica for replica in causes if replica.restarting), causes[0] if causes and peers else None)
+    outdated = next((replica for replica in replicas.wanted.values() if replica.outdated), None)
+    return next((replica for replica in causes if replica.restarting), causes[0] if causes and peers else outdated)
 
 
 def all_going(observed: Observed, replicas: Replicas) -> bool:
@@ -37,7 +39,7 @@ def restart(observed: Observed, status: JobStatus, replica: Replica) -> JobStatu
     began = status.restart_time or status.start_time or observed.stamp
     rounds = 0 if observed.now - began >= HEALTHY else status.restarts
     pause = timedelta(seconds=PAUSES.delay(rounds)) if rounds else timedelta()
-    text = observed.texts.restarting(observed.job, replica.role, 1)
+    text = observed.texts.restarting(observed.job, replica.role, 0 if replica.outdated else 1)
     return replace(
         status,
         restarts=status.restarts + 1,

@@ -30,6 +30,10 @@ from kdl_workloads.job import Job, RestartPolicy
 
 PORT_NAME = "pytorchjob-port"
 PORT = 23456
+WORLD_SIZE = "kubedl.io/world-size"
+"""Annotation of the pods of an elastic job: how many they are."""
+ELASTIC = "kubedl.io/enable-elastic-training"
+"""Annotation of a job in KubeDL's group that is to be scaled while it runs."""
 ROLES = frozenset({MASTER, WORKER})
 
 
@@ -63,6 +67,7 @@ CONVENTIONS = {
         waits_for={MASTER: {AIMASTER: Phase.RUNNING}, WORKER: {MASTER: Phase.RUNNING, AIMASTER: Phase.RUNNING}},
         gate=AIMASTER_GATE,
         short_names=("ptjob",),
+        elastic=ELASTIC,
     ),
     KUBEFLOW: Conventions(
         model=kubeflow.PyTorchJob,
@@ -96,8 +101,19 @@ class PyTorch(Framework):
         return role == _master_role(job) or super().has_service(job, role)
 
     def cluster_env(self, job: Job, role: str, index: int) -> list[EnvVar]:
-        env = self._kubedl_env(job, role, index) if job.api_version == KUBEDL else self._kubeflow_env(job, role, index)
-        return env_vars(env)
+        if job.api_version == KUBEFLOW:
+            return env_vars(self._kubeflow_env(job, role, index))
+        env = env_vars(self._kubedl_env(job, role, index))
+        if role == AIMASTER or not self.world(job):
+            return env
+        field = {"fieldRef": {"fieldPath": f"metadata.annotations['{WORLD_SIZE}']"}}
+        return [{"name": item["name"], "valueFrom": field} if item["name"] == "WORLD_SIZE" else item for item in env]
+
+    def world(self, job: Job) -> Mapping[str, str]:
+        """KubeDL writes the number into the pods that are there and restarts their containers, by a controller of its
+        own that clusters seldom have. Here the whole job starts again, which its program sees no other."""
+        elastic = job.api_version == KUBEDL and job.annotations.get(ELASTIC) == "true"
+        return {WORLD_SIZE: str(_world_size(job))} if elastic else {}
 
     def _kubedl_env(self, job: Job, role: str, index: int) -> dict[str, str]:
         master = self.is_master(job, role, index)
@@ -107,7 +123,7 @@ class PyTorch(Framework):
             # An AIMaster is no member of the world, and a rank of its own would be another replica's.
             **({} if role == AIMASTER else {"RANK": str(_rank(job, role, index))}),
             "PYTHONUNBUFFERED": "0",
-            "WORLD_SIZE": str(sum(spec.replicas for name, spec in job.roles.items() if name != AIMASTER)),
+            "WORLD_SIZE": str(_world_size(job)),
         }
 
     def _kubeflow_env(self, job: Job, role: str, index: int) -> dict[str, str]:
@@ -137,6 +153,10 @@ class PyTorch(Framework):
 
 def _master_role(job: Job) -> str:
     return next(role for role in (MASTER, WORKER, AIMASTER) if role in job.roles)
+
+
+def _world_size(job: Job) -> int:
+    return sum(spec.replicas for name, spec in job.roles.items() if name != AIMASTER)
 
 
 def _rank(job: Job, role: str, index: int) -> int:

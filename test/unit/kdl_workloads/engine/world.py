@@ -14,7 +14,7 @@ from kdl_workloads.dialects.registry import dialect_for
 from kdl_workloads.engine.decide import decide
 from kdl_workloads.engine.observed import NodeState, Observed, Workload
 from kdl_workloads.engine.plan import Note, Plan
-from kdl_workloads.engine.pod import ATTEMPT, OUTCOME_FINALIZER, STOP_DEADLINE, Pod
+from kdl_workloads.engine.pod import OUTCOME_FINALIZER, STOP_DEADLINE, Pod
 from kdl_workloads.framework import KUBEDL, KUBEFLOW, MASTER, WORKER, Framework
 from kdl_workloads.frameworks.pytorch import PyTorch
 from kdl_workloads.frameworks.xgboost import XGBoost
@@ -68,7 +68,7 @@ def make_job(
 
 def make_pod(name: str = "job-worker-0", phase: str = "Running", **parts: Any) -> Pod:
     """``parts``: uid, exit_code (of the container "pytorch"), finished, reason, message, deleted (when), grace,
-    restarts, node, conditions (type -> status or (status, reason)), policy, held, containers, created, attempt."""
+    restarts, node, conditions (type -> status or (status, reason)), policy, held, containers, created, annotations."""
     metadata: dict[str, Any] = {
         "name": name,
         "namespace": "ns",
@@ -76,7 +76,7 @@ def make_pod(name: str = "job-worker-0", phase: str = "Running", **parts: Any) -
         "resourceVersion": "1",
         "creationTimestamp": format_time(parts.get("created", START)),
         "finalizers": [OUTCOME_FINALIZER] if parts.get("held", True) else [],
-        "annotations": {ATTEMPT: parts["attempt"]} if parts.get("attempt") else {},
+        "annotations": parts.get("annotations", {}),
     }
     if "deleted" in parts:
         grace = parts.get("grace", 30)
@@ -188,8 +188,7 @@ class World:
             self.created.append(name)
             uid = f"{name}-{self.created.count(name)}"
             policy = pod["spec"]["restartPolicy"]
-            attempt = pod["metadata"].get("annotations", {}).get(ATTEMPT, "")
-            parts = {"policy": policy, "created": self.now, "attempt": attempt}
+            parts = {"policy": policy, "created": self.now, "annotations": pod["metadata"]["annotations"]}
             self.pods[name] = make_pod(name, "Pending", uid=uid, node="", **parts)
 
     def _take_away(self, plan: Plan) -> None:
