@@ -30,8 +30,9 @@ class Watchdog:
         self._arm()
 
     def expire(self) -> None:
-        """Raise TimeoutError now."""
-        self._scope.reschedule(self._loop.time())
+        """Raise TimeoutError now. It is on its way already if the lifetime or the silence has just been too long."""
+        if not self._scope.expired():
+            self._scope.reschedule(self._loop.time())
 
     async def __aenter__(self) -> "Watchdog":
         self._loop = asyncio.get_running_loop()
@@ -60,6 +61,6 @@ class Watchdog:
     def _look(self) -> None:
         self._timer = None
         if self._loop.time() >= self._due() - 1e-6:
-            self._scope.reschedule(self._loop.time())
+            self.expire()
         else:
             self._arm()
