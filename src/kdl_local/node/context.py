@@ -8,6 +8,7 @@ from typing import Any
 
 from kdl_local.apiserver.direct import Direct
 from kdl_local.node.addresses import AddressPool
+from kdl_local.node.claims import Claims
 from kdl_local.node.environment import Sources
 from kdl_local.node.images import Images
 from kdl_local.node.launch import Isolation
@@ -44,6 +45,7 @@ class NodeContext:
     directory: Path
     isolation: Isolation
     images: Images
+    claims: Claims
     capacity: Mapping[str, str]
     timings: Timings = field(default_factory=Timings)
     marks: Mapping[str, str] = field(default_factory=dict)

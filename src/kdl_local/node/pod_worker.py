@@ -4,6 +4,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from kdl_local.node import pod_status, volumes
@@ -106,10 +107,8 @@ class PodWorker:
         """True when all volumes are there; False if the pod is to stop before they are."""
         while not self._must_stop():
             try:
-                sources = self._node.sources(self.pod, self.address)
                 for volume in self.pod["spec"].get("volumes") or ():
-                    directory = self.files.volume(volume["name"])
-                    self._volumes[volume["name"]] = volumes.set_up(volume, sources, directory)
+                    self._volumes[volume["name"]] = self._set_up(volume)
             except VolumeError as error:
                 self._node.recorder.event(self.pod, "Warning", "FailedMount", str(error))
                 for runner in self._runners.values():
@@ -119,6 +118,11 @@ class PodWorker:
                 continue
             return True
         return False
+
+    def _set_up(self, volume: Object) -> Path:
+        if "persistentVolumeClaim" in volume:
+            return self._node.claims.use(self.pod, volume)
+        return volumes.set_up(volume, self._node.sources(self.pod, self.address), self.files.volume(volume["name"]))
 
     async def _play(self) -> None:
         spec = self.pod["spec"]

@@ -16,6 +16,7 @@ from kdl_local.apiserver.logs import LogOptions
 from kdl_local.follow import Change, follow, uid_of
 from kdl_local.node import container_log, isolation
 from kdl_local.node.addresses import AddressPool
+from kdl_local.node.claims import Claims
 from kdl_local.node.container import Container
 from kdl_local.node.context import HOST_ADDRESS, NodeContext, Timings
 from kdl_local.node.images import Images
@@ -78,6 +79,7 @@ class ProcessNode:
             isolation=granted,
             addresses=AddressPool(skip=rng.randrange(2**15)),
             images=Images(options.directory / "programs"),
+            claims=Claims(direct, options.directory / "claims"),
             capacity=capacity,
             timings=options.timings,
             marks=options.marks,
@@ -115,6 +117,7 @@ class ProcessNode:
                 group.create_task(self._beat())
                 group.create_task(self._follow_pods(group))
                 group.create_task(self._follow_services())
+                group.create_task(self._context.claims.run())
                 group.create_task(self._write_hosts())
         finally:
             self._context.addresses.close()
@@ -191,6 +194,7 @@ class ProcessNode:
                 self._context.recorder.event(worker.pod, "Warning", "FailedSync", message)
                 await self._context.clock.sleep(RETRY_SECONDS)
         del self._tasks[worker.uid]
+        self._context.claims.release(worker.uid)
         if worker.gone:
             self._forget(worker.uid)
 

@@ -60,7 +60,7 @@ def _items(volume: Object, sources: Sources) -> list[Item] | None:
     kind = next((key for key in volume if key != "name"), "")
     raise VolumeError(
         f"volumes of type {kind} are not supported on this node: use emptyDir, configMap, secret, downwardAPI, "
-        "projected or hostPath"
+        "projected, persistentVolumeClaim or hostPath"
     )
 
 
