@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from imagebuild import code as own_code
-from imagebuild import interpreter, rootfs, wheels
+from imagebuild import interpreter, rootfs, sshd, wheels
 from imagebuild.archive import Settings
 from imagebuild.layers import Image, Layer
 from imagebuild.wheels import Wheels
@@ -47,6 +47,9 @@ def images(checkout: Path = CHECKOUT) -> dict[str, Image]:
     torch = Layer("torch", torch_recipe, (*TORCH, "without", *DESKTOP), below=(base, native), modules=(rootfs,))
     mpi_recipe = interpreter.debian_packages(rootfs.beside(MPI))
     mpi = Layer("mpi", mpi_recipe, MPI, below=(base,), modules=(rootfs,))
+    server = Layer(
+        "sshd", sshd.recipe, (*sshd.PACKAGES, "without", *sshd.NOT_NEEDED), below=(base, mpi), modules=(rootfs,)
+    )
     dependencies = _wheels("dependencies", _dependencies(checkout), base)
     frameworks = _wheels("frameworks", FRAMEWORKS, base, native, dependencies)
     code = _code(checkout, base)
@@ -57,7 +60,7 @@ def images(checkout: Path = CHECKOUT) -> dict[str, Image]:
         _image("busybox:1", "A shell and small tools", (shell,), Settings(command=("sh",), environment=PATH)),
         _image("operator:dev", "The operator", (base, dependencies, code), OPERATOR_SETTINGS),
         _image("python:1", "Python with XGBoost, JAX and kdl", training, PYTHON_SETTINGS),
-        _image("mpi:1", "Python with Open MPI", (base, shell, mpi), PYTHON_SETTINGS),
+        _image("mpi:1", "Python with Open MPI and SSH", (base, shell, mpi, server), PYTHON_SETTINGS),
         _image("pytorch:1", "Python with PyTorch", (base, shell, native, torch), PYTHON_SETTINGS),
     ]
     return {image.name: image for image in found}

@@ -115,23 +115,27 @@ def _by_owner(children: Sequence[Any]) -> dict[str, list[Any]]:
 
 
 async def _obstacles(session: Session, workloads: Sequence[Workload]) -> list[str]:
-    """Versions in which jobs may be stored and that this operator's CRDs do not have."""
-    versions: dict[str, set[str]] = {}
-    for workload in workloads:
-        name = f"{workload.resource.plural}.{workload.resource.group}"
-        versions.setdefault(name, set()).update(
-            version.rpartition("/")[2] for version in workload.framework.versions(workload.resource.group)
-        )
+    """Versions in which jobs may be stored and that this operator's CRDs do not have, and those in which they are
+    served alone and that it does not read."""
     found = []
-    for name, ours in sorted(versions.items()):
+    for workload in sorted(workloads, key=lambda workload: (workload.resource.plural, workload.resource.group)):
+        resource = workload.resource
         try:
-            definition = await session.client.get(CRDS, ObjectKey("", name))
+            definition = await session.client.get(CRDS, ObjectKey("", f"{resource.plural}.{resource.group}"))
         except NotFound:
             continue
+        ours = {version.rpartition("/")[2] for version in workload.framework.versions(resource.group)}
+        served = {str(version["name"]) for version in definition["spec"]["versions"]}
+        name = definition["metadata"]["name"]
         if unserved := unserved_versions(definition, ours):
             found.append(
                 f"CRD {name}: objects may still be stored as {', '.join(unserved)}: write each of them once more "
                 "and take the version out of status.storedVersions"
+            )
+        elif resource.version not in served:
+            found.append(
+                f"CRD {name}: jobs of {', '.join(sorted(served))} are seen once it has {resource.version} too: "
+                "run `kdl crds --install` first, which changes none of them"
             )
     return found
 

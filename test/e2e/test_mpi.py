@@ -1,4 +1,4 @@
-"""mpirun on real pods: a launcher that starts processes in workers, without ssh and without a right of its own."""
+"""mpirun on real pods: a launcher that starts processes in workers, with and without SSH."""
 
 import pytest
 
@@ -40,3 +40,20 @@ def test_a_program_that_fails_fails_the_job(namespace: Namespace) -> None:
     assert "Launcher replica(s) failed" in failed["message"]
     assert "no data" in namespace.kubectl("logs", f"{job.name}-launcher-0", "-c", "mpi")
     assert job.status()["firstFailure"]["role"] == "Launcher"
+
+
+def test_processes_are_started_by_ssh(cluster: Cluster, namespace: Namespace) -> None:
+    """With keys that the operator has made, and cannot read."""
+    namespace.create_program("mpi-allreduce", **{"allreduce.py": (FOLDER / "allreduce.py").read_text()})
+    job = namespace.submit(yaml.decode((FOLDER / "job-v2beta1.yaml").read_text()))
+    job.until("Succeeded", seconds=SECONDS)
+    launcher = f"{job.name}-launcher"
+    log = namespace.kubectl("logs", launcher)
+    assert f"4 processes on {job.name}-worker-0, {job.name}-worker-1" in log
+    assert "all sums agree" in log
+    [pod] = [pod for pod in namespace.pods() if pod["metadata"]["name"] == launcher]
+    assert "initContainers" not in pod["spec"], "there is no agent"
+    assert namespace.kubectl("get", "services", "-o", "name") == ""
+    operator = "system:serviceaccount:kdl-system:kdl-operator"
+    read = cluster.try_kubectl("auth", "can-i", "get", "secrets", f"--as={operator}", "-n", namespace.name)
+    assert read.stdout.strip() == "no"

@@ -14,9 +14,11 @@ from kdl_testing.envtest import Cluster
 from kdl_workloads.frameworks.registry import frameworks
 from kdl_workloads.operator import OperatorOptions, build
 
-KINDS = ("JAXJob", "PaddleJob", "PyTorchJob")
+KINDS = ("JAXJob", "MPIJob", "PaddleJob", "PyTorchJob")
 """Those with a scale subresource."""
-RESOURCES = [of.resource(version) for name, of in frameworks().items() if name in KINDS for version in of.conventions]
+RESOURCES = [
+    of.resource(version) for name, of in frameworks().items() if name in KINDS for version in of.stored_versions()
+]
 CRDS = Path(__file__).parents[3] / "deploy" / "crds"
 NUMBERS = count()
 

@@ -204,6 +204,16 @@ async def test_a_kind_that_only_another_version_has_is_an_obstacle_too(cluster: 
         await migrate._cluster(HERE, [], None)
 
 
+async def test_jobs_of_a_version_that_is_not_read_are_seen_once_the_crd_is_ours(cluster: Any) -> None:
+    client = cluster.session.client
+    definition = crd(frameworks()["MPIJob"], KUBEFLOW)
+    [theirs] = [version for version in definition["spec"]["versions"] if version["name"] == "v2beta1"]
+    definition["spec"]["versions"] = [{**theirs, "storage": True}]
+    await client.create(CRDS, definition)
+    with pytest.raises(CliError, match=r"CRD mpijobs.kubeflow.org: jobs of v2beta1 are seen once it has v1 too: run"):
+        await migrate._cluster(HERE, [], None)
+
+
 async def test_a_deployment_that_is_not_there(cluster: Any) -> None:
     with pytest.raises(CliError, match="there is no Deployment kubedl/nobody"):
         await migrate._cluster(HERE, [ObjectKey("kubedl", "nobody")], None)
