@@ -1,5 +1,6 @@
 """What must hold when a simulation has come to rest: nothing is left over, and nothing goes on."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ from sim.records import (
 )
 from sim.users import Users
 
-OWN = frozenset({"configmaps", "serviceaccounts", "rolebindings"})
+OWN = frozenset({"configmaps", "serviceaccounts", "rolebindings", "services", "secrets"})
 """What MPIJobs have beside their pods."""
 
 
@@ -166,18 +167,19 @@ class FinalRules:
 
     def check_quiet(self, requests: list[Sent]) -> None:
         """``requests`` of the operator in an hour in which nothing happened. It may look once whether each object of a
-        job that it does not watch is still there."""
-        looks = {request.path for request in requests if request.method == "GET" and request.path.split("/")[-2] in OWN}
-        others = [request for request in requests if request.method != "GET" or request.path not in looks]
-        if others or len(requests) > len(looks):
-            some = ", ".join(map(str, others[:5] or requests[:5]))
+        job that it does not watch is still there, and a Secret, which it may not read, once for each job."""
+        jobs = sum(not job.gone and job.end is None for job in self.records.jobs.values())
+        counts = Counter(request for request in map(_look, requests) if request is not None)
+        repeated = [look for look, count in counts.items() if count > (jobs if look.startswith("POST") else 1)]
+        others = [str(request) for request in requests if _look(request) is None]
+        if others or repeated:
+            some = ", ".join([*others, *repeated][:5])
             self.timeline.violated("operator", f"sends {len(requests)} requests while nothing happens: {some}")
 
     def check_nothing_is_written(self, requests: list[Sent]) -> None:
         """``requests`` of an operator that sees again what it has dealt with. One that has just started asks for what
         it does not watch by trying to create it."""
-        asked = {request for request in requests if request.method == "POST" and request.path.split("/")[-1] in OWN}
-        writes = [request for request in requests if request.method != "GET" and request not in asked]
+        writes = [request for request in requests if request.method != "GET" and not _asks(request)]
         if writes:
             some = ", ".join(map(str, writes[:5]))
             self.timeline.violated("operator", f"writes {len(writes)} times at a second look: {some}")
@@ -196,3 +198,13 @@ class FinalRules:
 
     def _is_on_lost_node(self, child: Object) -> bool:
         return is_terminating(child) and child["spec"].get("nodeName") in self.lost_nodes
+
+
+def _asks(request: Sent) -> bool:
+    return request.method == "POST" and request.path.split("/")[-1] in OWN
+
+
+def _look(request: Sent) -> str | None:
+    """What the request looks at; None if it is no look at an object that is not watched."""
+    reads = request.method == "GET" and request.path.split("/")[-2] in OWN
+    return str(request) if reads or (_asks(request) and request.path.endswith("/secrets")) else None

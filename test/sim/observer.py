@@ -18,6 +18,7 @@ from sim.records import (
     Records,
     Replica,
     is_held,
+    is_of_a_job,
     is_terminating,
     outcome_of,
     phase_of,
@@ -96,6 +97,8 @@ class Observer:
         if ACTOR.get() != OPERATOR:
             return
         replica = Replica.of(obj)
+        if replica is None and is_of_a_job(obj):
+            return
         if replica is None:
             self.pods.foreign_touched("service", obj)
         elif gone or is_terminating(obj):

@@ -26,13 +26,20 @@ class Replica:
 
     @classmethod
     def of(cls, child: Object) -> "Replica | None":
-        """The replica that a pod is, by its labels and its controlling owner; None for a pod of somebody else."""
+        """The replica that a pod is, by its labels and its controlling owner; None for a pod of somebody else, and for
+        what is the whole job's."""
         owner = owner_of(child)
-        prefix = None if owner is None else _LABEL_PREFIX.get(group_of(owner["apiVersion"]))
-        if owner is None or prefix is None:
+        if owner is None or not is_of_a_job(child):
             return None
-        labels = child["metadata"].get("labels") or {}
+        prefix, labels = _LABEL_PREFIX[group_of(owner["apiVersion"])], child["metadata"].get("labels") or {}
+        if f"{prefix}replica-type" not in labels:
+            return None
         return cls(owner["uid"], labels[f"{prefix}replica-type"], int(labels[f"{prefix}replica-index"]))
+
+
+def is_of_a_job(child: Object) -> bool:
+    owner = owner_of(child)
+    return owner is not None and group_of(owner["apiVersion"]) in _LABEL_PREFIX
 
 
 def owner_of(child: Object) -> Object | None:

@@ -107,12 +107,12 @@ class Users:
 
     def touch_everything(self, jobs: Iterable[SimJob]) -> None:
         """Changes something of each job and each pod that no decision depends on."""
-        for resource in {*(job.resource for job in jobs), PODS}:
-            for obj in self.direct.list(resource):
-                meta = obj["metadata"]
-                self.direct.patch(
-                    resource, meta["namespace"], meta["name"], {"metadata": {"annotations": {"seen": "1"}}}
-                )
+        seen = {"metadata": {"annotations": {"seen": "1"}}}
+        for job in jobs:
+            with suppress(NotFound):
+                self.direct.patch(job.resource, job.namespace, job.name, seen)
+        for pod in self.direct.list(PODS):
+            self.direct.patch(PODS, pod["metadata"]["namespace"], pod["metadata"]["name"], seen)
 
     # ---- others
 
