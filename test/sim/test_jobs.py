@@ -9,7 +9,7 @@ import pytest
 from kdl_testing.sim import check, replay
 from sim.experiment import JOBS
 
-SEEDS = 50
+SEEDS = 40
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
