@@ -1,6 +1,7 @@
 """What may go wrong, as data: a ``Fault`` is drawn from a seed, shown, left out, and played again."""
 
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,7 @@ from kdl_local.apiserver.faults import (
     WatchFault,
 )
 from kdl_local.apiserver.request import Request
+from kdl_runtime.errors import ApiError, Conflict, TooManyRequests
 from kdl_testing.sim.wire import WireFault
 
 
@@ -117,9 +119,11 @@ def draw_fault(rng: random.Random, kinds: "list[FaultKind]", until: float) -> Fa
 
 
 class ServerFaults:
-    """The faults of requests and watches that are in force, for ``ApiServer.faults``."""
+    """The faults of requests and watches that are in force, for ``ApiServer.faults``. ``effects``: how often each kind
+    has met a request or a watch."""
 
     def __init__(self) -> None:
+        self.effects: Counter[str] = Counter()
         self._active: list[RandomFaults] = []
 
     def begin(self, faults: RandomFaults) -> None:
@@ -139,11 +143,29 @@ class ServerFaults:
                     found.refused or one.refused,
                     found.lost or one.lost,
                 )
+        if found is not NO_REQUEST_FAULT and (kind := _kind_of(found)) is not None:
+            self.effects[kind] += 1
         return found
 
     def watch(self, request: Request) -> WatchFault:
         for faults in self._active:
             one = faults.watch(request)
             if one != NO_WATCH_FAULT:
+                self.effects[FaultKind.EXPIRED_WATCH if one.expired else FaultKind.DROPPED_WATCH] += 1
                 return one
         return NO_WATCH_FAULT
+
+
+def _kind_of(fault: RequestFault) -> FaultKind | None:
+    """What the server makes of it: a request that is refused gets no error, and one that gets an error is not lost."""
+    if fault.refused:
+        return FaultKind.REFUSED
+    if fault.error is not None:
+        return _ERRORS.get(type(fault.error), FaultKind.INTERNAL_ERROR)
+    return FaultKind.LOST_ANSWER if fault.lost else None
+
+
+_ERRORS: Mapping[type[ApiError], FaultKind] = {
+    TooManyRequests: FaultKind.TOO_MANY_REQUESTS,
+    Conflict: FaultKind.CONFLICT,
+}

@@ -9,7 +9,7 @@ from kdl_local.apiserver.faults import RandomFaults
 from kdl_local.apiserver.request import Request
 from kdl_testing.sim.faults import RATES, Fault, FaultKind, ServerFaults
 from kdl_testing.sim.process import Process
-from kdl_testing.sim.wire import Trouble, WireFault
+from kdl_testing.sim.wire import OF_LISTS, Trouble, WireFault
 from kdl_testing.sim.world import USER, World
 from kdl_testing.virtual_time import VirtualTimeLoop
 
@@ -17,7 +17,11 @@ BUMP = 100_000
 """Revisions by which a store goes on after a restore that does not let them go back, and that lie between a snapshot
 and what comes after it: so many writes nobody makes in a simulation, so that no revision ever means two things to
 somebody who cannot know."""
+VERSIONS_GO_BACK = "versions-go-back"
+"""What a restore that lets resourceVersions go back is called among the effects."""
 _WIRE = frozenset(kind.value for kind in WireFault)
+_OF_WATCHES = frozenset({FaultKind.EXPIRED_WATCH, FaultKind.DROPPED_WATCH})
+_OF_A_PROCESS = frozenset({FaultKind.CRASH, FaultKind.STOP, FaultKind.CUT})
 
 
 class Incidents:
@@ -50,6 +54,8 @@ class Incidents:
 
         faults = RandomFaults(rng, RATES[fault.kind](fault.amount), applies)
         self._faults.begin(faults)
+        if fault.kind in _OF_WATCHES:
+            self._reopen(process)
         try:
             await self._world.clock.sleep(fault.span)
         finally:
@@ -61,6 +67,8 @@ class Incidents:
         amount = world.server.store.revision if fault.kind is FaultKind.STALE_LISTS else fault.amount
         trouble = Trouble(WireFault(fault.kind.value), process.name if process else "", amount, rng)
         wire.begin(trouble)
+        if trouble.kind in OF_LISTS:
+            self._reopen(process)
         try:
             await world.clock.sleep(fault.span)
         finally:
@@ -68,6 +76,8 @@ class Incidents:
 
     async def _play_process(self, fault: Fault) -> None:
         world, process = self._world, self._process(fault)
+        if fault.kind is not FaultKind.OVERLAP and (fault.kind not in _OF_A_PROCESS or process.alive):
+            world.timeline.effects[fault.kind] += 1
         match fault.kind:
             case FaultKind.CRASH:
                 process.kill(fault.span)
@@ -100,6 +110,14 @@ class Incidents:
             life.election.transport.heal()
             await self._world.clock.sleep(fault.amount)
 
+    def _reopen(self, process: Process | None) -> None:
+        """A watch, or a list, is opened every few minutes only: so that this fault meets some, watches are opened anew
+        now."""
+        for one in self._world.processes if process is None else [process]:
+            if one.life is not None and one.life.runs:
+                for informer in one.life.manager.cache.informers:
+                    informer.reopen()
+
     async def _reconnect(self, seconds: float) -> None:
         """Nobody reaches the API server for so long, and every watch ends."""
         lives = [process.life for process in self._world.processes if process.life is not None]
@@ -115,6 +133,7 @@ class Incidents:
         store.revision += BUMP
         await self._world.clock.sleep(fault.span)
         store.restore(snapshot, store.revision + BUMP if fault.amount else None)
+        self._world.timeline.effects[VERSIONS_GO_BACK] += not fault.amount
         self._world.timeline.add("incident", f"the store is as it was {fault.span:.1f} s ago")
         self._restored()
         await self._reconnect(1.0)

@@ -3,8 +3,8 @@
 import asyncio
 import gc
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from kdl_local.apiserver.storage import Entry
@@ -14,10 +14,10 @@ from kdl_runtime.errors import ApiError
 from kdl_runtime.manager.manager import ManagerOptions
 from kdl_runtime.types import ObjectKey
 from kdl_testing import virtual_time
-from kdl_testing.sim.faults import Fault, ServerFaults
+from kdl_testing.sim.faults import Fault, FaultKind, ServerFaults
 from kdl_testing.sim.gateway import ACTOR, Sent
 from kdl_testing.sim.incidents import Incidents
-from kdl_testing.sim.process import ELECTION, Process, ProcessOptions
+from kdl_testing.sim.process import ELECTION, Life, Process, ProcessOptions
 from kdl_testing.sim.rules import ProcessRules
 from kdl_testing.sim.scenario import Action, Scenario, draw
 from kdl_testing.sim.simulation import Simulation, Write
@@ -25,17 +25,25 @@ from kdl_testing.sim.timeline import Moment
 from kdl_testing.sim.world import USER, World, types_of
 
 POLL = 5.0
+LONG_PAUSE = "pause-longer-than-the-lease"
+SKEWED_LEADER = "leader-whose-clock-is-wrong"
+FORMER_LEADER_WRITES = "write-of-a-former-leader"
+UNDECODABLE = "undecodable-object"
 STOPPING = 60.0
 """Virtual seconds that the orderly end of a process may take."""
 
 
 @dataclass(frozen=True)
 class Played:
-    """What a run has shown: it has failed if there are violations."""
+    """What a run has shown: it has failed if there are violations.
+
+    ``effects``: how often each fault has met anything, by the values of ``FaultKind`` and the names of this module.
+    """
 
     scenario: Scenario
     violations: tuple[str, ...]
     moments: tuple[Moment, ...] = ()
+    effects: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def seed(self) -> int:
@@ -64,7 +72,8 @@ def play(simulation: type[Simulation], scenario: Scenario, *, keep_timeline: boo
             gc.enable()
     timeline = run.world.timeline if run else None
     known = tuple(timeline.violations) if timeline else ()
-    return Played(scenario, (*known, *found), tuple(timeline.moments) if timeline else ())
+    moments = tuple(timeline.moments) if timeline else ()
+    return Played(scenario, (*known, *found), moments, run.effects() if run else {})
 
 
 def scenario_of(simulation: type[Simulation], seed: int) -> Scenario:
@@ -83,7 +92,7 @@ class _Run:
     def __init__(self, kind: type[Simulation], scenario: Scenario, keep_timeline: bool) -> None:
         self._settings = kind.settings
         self._scenario = scenario
-        faults = ServerFaults()
+        self._faults = faults = ServerFaults()
         self.world = world = _World(
             scenario.seed, keep_timeline=keep_timeline, options=self._settings.server, faults=faults
         )
@@ -95,6 +104,7 @@ class _Run:
         self._anew = asyncio.Event()
         self._incidents = Incidents(world, faults, self._restored)
         self._rules: dict[str, ProcessRules] = {}
+        self._lives: list[tuple[Process, Life]] = []
         self._last: dict[tuple[str, str, ObjectKey], Write] = {}
         skews = [0.0, *(replica.skew for replica in scenario.replicas)]
         for number, skew in enumerate(skews):
@@ -112,7 +122,12 @@ class _Run:
             world.rng,
             ProcessOptions(options, settings.election if elects else None, skew=skew),
         )
-        process.on_start = rules.attach
+
+        def begun(life: Life) -> None:
+            rules.attach(life)
+            self._lives.append((process, life))
+
+        process.on_start = begun
         world.processes.append(process)
 
     def _manager_options(self) -> ManagerOptions:
@@ -129,11 +144,40 @@ class _Run:
         write = Write(ACTOR.get(), resource, entry.key, before, None if gone else obj)
         if not gone:
             self._last[identity] = write
+        self._note_leaders(write.actor)
         if self.world.timeline.keep and resource.plural != "leases":
             what = "deletes" if gone else "changes" if before else "creates"
             version = obj["metadata"]["resourceVersion"]
             self.world.timeline.add(write.actor, f"{what} {resource.plural} {entry.key} ({version})")
         self.simulation.written(write)
+
+    def _note_leaders(self, actor: str) -> None:
+        """Of those that know what they may know, one leads. A restore may take the lease away from it unnoticed."""
+        leading = [of.name for of in self.world.processes if of.life is not None and of.life.leads]
+        if len(leading) > 1 and not any(rules.restored for rules in self._rules.values()):
+            self.world.violated(", ".join(leading), "lead at the same time")
+        believing = [of for of in self.world.processes if of.life is not None and of.life.believes]
+        if len(believing) > 1:
+            former = [of.name for of in believing if of.life is not None and not of.life.leads]
+            self.world.timeline.effects[FaultKind.OVERLAP] += 1
+            self.world.timeline.effects[FORMER_LEADER_WRITES] += actor in former
+
+    def effects(self) -> Mapping[str, int]:
+        """What has had an effect until now."""
+        wire = self.world.gateway.wire
+        found = self.world.timeline.effects + wire.effects + self._faults.effects
+        found[LONG_PAUSE] += (
+            len(self.world.processes) > 1 and wire.longest_pause > self._settings.election.lease_duration
+        )
+        for process, life in self._lives:
+            found[SKEWED_LEADER] += life.election is not None and life.election.led and process.options.skew != 0
+            found[UNDECODABLE] += sum(
+                int(sample.value)
+                for metric in life.manager.metrics.undecodable_objects.collect()
+                for sample in metric.samples
+                if sample.name.endswith("_total")
+            )
+        return +found
 
     def _restored(self) -> None:
         self._last.clear()

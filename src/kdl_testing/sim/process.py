@@ -71,6 +71,11 @@ class Life:
     def leads(self) -> bool:
         return self.runs and (self.election is None or self.election.leading)
 
+    @property
+    def believes(self) -> bool:
+        """Whether it takes itself for the leader that was elected, right or wrong."""
+        return not self.work.done() and self.election is not None and self.election.believed
+
     def sever(self) -> None:
         """It reaches nothing any more."""
         self.transport.sever()
@@ -86,7 +91,10 @@ class Life:
 
 
 class LateElection(LeaderElector):
-    """Tells the loss of leadership ``late`` seconds after it has happened, as to a process whose event loop is busy."""
+    """Tells the loss of leadership ``late`` seconds after it has happened, as to a process whose event loop is busy.
+
+    ``led``: whether it has ever led. ``believed``: whether the process takes itself for the leader, right or wrong.
+    """
 
     def __init__(
         self, transport: DirectTransport, options: ElectionOptions, clock: ProcessClock, rng: random.Random
@@ -94,12 +102,21 @@ class LateElection(LeaderElector):
         super().__init__(Client(transport, clock), options, clock, rng)
         self.transport = transport
         self.late = 0.0
+        self.led = self.believed = False
 
     def start(self, on_elected: Callable[[], None], on_lost: Callable[[BaseException], None]) -> None:
-        def lost(error: BaseException) -> None:
-            asyncio.get_running_loop().call_later(self.late, on_lost, error)
+        def elected() -> None:
+            self.led = self.believed = True
+            on_elected()
 
-        super().start(on_elected, lost)
+        def lost(error: BaseException) -> None:
+            asyncio.get_running_loop().call_later(self.late, learns, error)
+
+        def learns(error: BaseException) -> None:
+            self.believed = False
+            on_lost(error)
+
+        super().start(elected, lost)
 
 
 class Process:
@@ -129,6 +146,10 @@ class Process:
     @property
     def timeline(self) -> Timeline:
         return self._gateway.timeline
+
+    @property
+    def alive(self) -> bool:
+        return self.life is not None and not self.life.work.done()
 
     async def run(self) -> None:
         while not self._last():

@@ -147,4 +147,7 @@ def draw(seed: int, dice: Dice, actions: Callable[[random.Random], Sequence[Acti
     count = rng.randint(0, dice.most_faults) if kinds else 0
     faults = [draw_fault(rng, kinds, dice.duration) for _ in range(count)]
     faults.sort(key=lambda fault: fault.at)
+    paged = any(isinstance(part, Pages) for part in parts)
+    if not paged and any(fault.kind is FaultKind.EXPIRED_PAGES for fault in faults):
+        parts.append(Pages(1))
     return Scenario.of(seed, [*parts, *faults, *sorted(actions(rng), key=lambda action: action.at)])

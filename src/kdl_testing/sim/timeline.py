@@ -1,5 +1,6 @@
 """What happened in a simulation, in order, for a person to read."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -15,13 +16,17 @@ class Moment(NamedTuple):
 
 @dataclass
 class Timeline:
-    """``moments`` is filled only when ``keep`` is set; a violation is kept in any case."""
+    """``moments`` is filled only when ``keep`` is set; violations and effects are kept in any case.
+
+    ``effects``: how often each fault has really changed what happened, by its name. One that nobody met is not in it.
+    """
 
     seed: int
     now: Callable[[], float]
     keep: bool = False
     moments: list[Moment] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
+    effects: Counter[str] = field(default_factory=Counter)
 
     def add(self, actor: str, text: str) -> None:
         if self.keep:

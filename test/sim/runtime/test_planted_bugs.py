@@ -1,6 +1,7 @@
 """Bugs that are planted in the runtime and in operators are found, shrunk to little, and replayed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,15 +10,23 @@ from kdl_runtime.cache import informer, watcher
 from kdl_runtime.cache.transitions import State, Transition
 from kdl_runtime.cache.watchdog import Watchdog
 from kdl_runtime.client.options import Patch, PatchType, WriteOptions
+from kdl_runtime.codec.times import parse_time
 from kdl_runtime.controller import finalizers
 from kdl_runtime.controller.finalizers import FinalizerStep
 from kdl_runtime.leader.elector import LeaderElector
 from kdl_runtime.queue.priority import PriorityQueue
 from kdl_runtime.queue.schedule import Schedule
-from kdl_testing.sim import Simulation, explore, replay
+from kdl_testing.sim import FaultKind, Simulation, explore, replay
 from sim.runtime.kinds import SETS
 from sim.runtime.sets import SetReconciler
 from sim.runtime.simulations import Batches, Buckets, Sets
+
+
+class Restores(Sets):
+    """Nothing goes wrong but that the store is set back."""
+
+    settings = replace(Sets.settings, dice=replace(Sets.dice, kinds=frozenset({FaultKind.RESTORE})))
+
 
 SEEDS = 80
 """Within so many every bug is found."""
@@ -95,6 +104,26 @@ def leads_for_ever(planted: pytest.MonkeyPatch) -> None:
     planted.setattr(LeaderElector, "renew", renew)
 
 
+def trusts_clocks(planted: pytest.MonkeyPatch) -> None:
+    """A candidate compares the time that is written in the lease with its own."""
+    see = LeaderElector._see
+
+    def trustful(self: Any, lease: Any) -> None:
+        see(self, lease)
+        if renewed := self._observed.record.renew_time:
+            age = (self._clock.now() - parse_time(renewed)).total_seconds()
+            self._observed = replace(self._observed, since=self._clock.monotonic() - age)
+
+    planted.setattr(LeaderElector, "_see", trustful)
+
+
+def never_goes_back(planted: pytest.MonkeyPatch) -> None:
+    """A list that is older than what was known is refused for ever, also by a server that has been set back."""
+    for name in ("after_list_failure", "after_stream_list_failure"):
+        after = getattr(watcher, name)
+        planted.setattr(watcher, name, lambda error, after=after: replace(after(error), latest=False))
+
+
 def writes_what_is_so(planted: pytest.MonkeyPatch) -> None:
     """An operator writes a status that has not changed."""
     report = SetReconciler._report
@@ -124,6 +153,8 @@ BUGS: list[tuple[Callable[[pytest.MonkeyPatch], None], type[Simulation], str]] =
     (own_writes_always_win, Sets, "goes back"),
     (applies_first, Buckets, "its bucket is still there"),
     (leads_for_ever, Sets, "lead"),
+    (trusts_clocks, Sets, "lead"),
+    (never_goes_back, Restores, "at the end"),
     (writes_what_is_so, Sets, "changes nothing"),
     (keeps_surplus, Sets, "has {"),
 ]

@@ -142,6 +142,7 @@ class Users(Simulation):
         if not planned:
             return
         action = planned.pop()
+        self.world.timeline.effects[f"reconciler-{action.kind}"] += 1
         self.world.timeline.add("mischief", f"{action.kind} in the reconciliation of {request}")
         match action.kind:
             case "raise":

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import pytest
 
@@ -122,6 +123,8 @@ def altered(kind: WireFault, request: Request, amount: float = 0.0) -> Request |
     ("kind", "query", "error"),
     [
         (WireFault.EXPIRED_PAGES, {"continue": "token"}, Expired),
+        (WireFault.EXPIRED_PAGES, {"resourceVersion": "12"}, Expired),
+        (WireFault.NO_END_OF_LIST, {"watch": "1", "resourceVersion": "12"}, Expired),
         (WireFault.NO_STREAMED_LISTS, {"watch": "1", "sendInitialEvents": "true"}, BadRequest),
         (WireFault.STALE_LISTS, {"resourceVersion": "12"}, Timeout),
     ],
@@ -130,6 +133,25 @@ def test_requests_that_a_server_refuses(kind: WireFault, query: dict[str, str], 
     assert isinstance(altered(kind, get(**query), 10), error)
     other = get("b", **query)
     assert altered(kind, other, 10) is other
+
+
+def test_under_a_fault_of_lists_each_collection_is_listed_anew_once() -> None:
+    wire = Wire()
+    wire.begin(Trouble(WireFault.STALE_LISTS, "a", 10))
+    resumed = [Request("GET", path, {"watch": ["1"], "resourceVersion": ["9"]}, user="a") for path in ("/x", "/y")]
+    first, again = ([wire.altered(request) for request in resumed] for _ in range(2))
+    assert [type(answer) for answer in first] == [Expired, Expired]
+    assert again == resumed
+
+
+def test_what_has_met_something_is_counted() -> None:
+    wire = Wire()
+    wire.begin(Trouble(WireFault.NO_STREAMED_LISTS, "a"))
+    plain = Request("GET", "/x", {"watch": ["1"]}, user="a")
+    assert wire.altered(plain) is plain
+    assert wire.effects == {}
+    assert isinstance(wire.altered(replace(plain, query={**plain.query, "sendInitialEvents": ["true"]})), BadRequest)
+    assert wire.effects == {"no-streamed-lists": 1}
 
 
 def test_stale_lists_are_of_the_version_that_was_known_then() -> None:
