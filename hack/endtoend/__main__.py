@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from types import FrameType
 
 from endtoend import choice, outcomes, suites
-from endtoend.run import LOGS, Options, Run
+from endtoend.run import Options, Run
+from endtoend.runner import LOGS
 from endtoend.steps import Journal
 
 INTERRUPTED = 130

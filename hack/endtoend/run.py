@@ -1,28 +1,27 @@
 """One run, from the choice of the cluster to the tables at the end."""
 
-import os
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from endtoend import outcomes, suites
+from endtoend import suites
 from endtoend.choice import Choice, choose
 from endtoend.cluster import Cluster
-from endtoend.commands import HACK, PROJECT, PYTHON, followed, shown
+from endtoend.commands import HACK, followed, shown
 from endtoend.control_plane import FakeNodesCluster
 from endtoend.deployment import Operator, OperatorPod, OperatorProcess
+from endtoend.lane import Lane
 from endtoend.orders import Handlers, Orders
 from endtoend.outcomes import Outcome
 from endtoend.pod_processes import kill_processes
-from endtoend.steps import Journal, NothingRanError, StepError
-from endtoend.suites import EMPTY, SOME_FAILED, Suite
+from endtoend.runner import LOGS, SuiteRunner
+from endtoend.steps import Journal
+from endtoend.suites import Suite
 from kdl_runtime.errors import KdlError
 from kdl_testing.envtest.options import API
 
 IMAGES = ("pause", "busybox", "operator", "python", "pytorch", "mpi")
-LOGS = PROJECT / "build" / "e2e"
-DIRECTORY_OF_ASSETS = "KUBEBUILDER_ASSETS"
 
 
 @dataclass(frozen=True)
@@ -38,9 +37,14 @@ class Options:
 class Run:
     def __init__(self, journal: Journal, options: Options) -> None:
         self.journal = journal
-        self.outcomes: list[Outcome] = []
         self._options = options
-        self._assets: dict[str, Path] = {}
+        self._runner = SuiteRunner(journal, shown, options.expression)
+        self._lane = Lane(LOGS, journal.say)
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Of the tests on the cluster."""
+        return self._runner.outcomes
 
     def __call__(self) -> None:
         """All wanted steps. A failed test step does not keep the next ones from running; any other ends the run."""
@@ -52,11 +56,26 @@ class Run:
             choice = self._choose() if on_it else None
             self._find_assets([*(choice.assets if choice else ()), *(API if beside else ())])
             if choice is not None:
+                self._start_beside(beside)
                 self._on_a_cluster(choice, on_it)
+                self._lane.finish()
         except (KdlError, OSError) as error:
             self.journal.say(f"error: {error}")
-        for suite in beside:
-            self._beside_it(suite)
+            self._lane.finish()
+        except BaseException:
+            self._lane.stop()
+            raise
+        finally:
+            self.journal.steps += self._lane.journal.steps
+        if not self._lane.started:
+            for suite in beside:
+                self._runner.beside_it(suite)
+
+    def _start_beside(self, wanted: list[Suite]) -> None:
+        runner = SuiteRunner(self._lane.journal, self._lane.run, assets=self._runner.assets)
+        if wanted:
+            self.journal.say(f"beside the cluster: {', '.join(suite.name for suite in wanted)}; told as each ends")
+            self._lane.start({suite.name: partial(runner.beside_it, suite) for suite in wanted})
 
     # ---- before the tests
 
@@ -75,12 +94,12 @@ class Run:
             # Not at the top: --help and a wrong option need none of it.
             from kdl_testing.envtest.assets import locate
 
-            self._assets = dict(locate(sorted(set(names)), report=self.journal.say))
-            detail.append(f"{len(self._assets)} binaries")
+            self._runner.assets = dict(locate(sorted(set(names)), report=self.journal.say))
+            detail.append(f"{len(self._runner.assets)} binaries")
 
     def _on_a_cluster(self, choice: Choice, wanted: list[Suite]) -> None:
         archives = self._build_images() if choice.needs_images else []
-        cluster = choice.make(self._assets)
+        cluster = choice.make(self._runner.assets)
         try:
             with self.journal.step("cluster: up") as detail:
                 cluster.up()
@@ -121,71 +140,11 @@ class Run:
                 "KDL_E2E_ORDERS": str(orders.path),
             }
             for suite in wanted:
-                self._test(suite, environment)
+                self._runner.on_the_cluster(suite, environment)
+                self._lane.tell()
         finally:
             orders.stop()
             operator.stop()
-
-    def _beside_it(self, suite: Suite) -> None:
-        missing = [path for path in suite.paths if not (PROJECT / path).exists()]
-        if missing:
-            self.journal.skip(suite.name, f"there is no {', '.join(missing)}")
-        elif suite is suites.DECISIONS:
-            self._program(suite, [PYTHON, "-m", "decisions", *suites.DECIDE])
-        elif suite is suites.SIMULATION:
-            self._program(suite, [PYTHON, "-m", "kdl_testing.sim", *suites.SIMULATE])
-        elif not self._assets:
-            self.journal.skip(suite.name, "the binaries were not found")
-        elif suite is suites.CONFORMANCE:
-            self._program(suite, [HACK / "conformance", "--on", "real"])
-        elif suite is suites.DIFFERENTIAL:
-            self._program(suite, [PYTHON, "-m", "conformance.differential", *suites.FUZZ])
-        else:
-            self._test(suite)
-
-    def _test(self, suite: Suite, environment: Mapping[str, str] | None = None) -> None:
-        """``environment`` is for the tests on the cluster."""
-        report = LOGS / f"{suite.name}.xml"
-        try:
-            with self.journal.step(suite.name) as detail:
-                more = environment or suite.environment
-                code = shown(suite.argv(report, self._options.expression), self._environment(more))
-                found = outcomes.read(suite.name, report)
-                if code == SOME_FAILED:
-                    self.journal.say(f"{suite.name}: what has failed is tried once more")
-                    again = LOGS / f"{suite.name}-again.xml"
-                    argv = [
-                        *suite.argv(again, self._options.expression),
-                        "--last-failed",
-                        "--last-failed-no-failures=none",
-                    ]
-                    code = shown(argv, self._environment(more))
-                    found = outcomes.tried_again(found, outcomes.read(suite.name, again))
-                if environment:
-                    self.outcomes += found
-                detail.append(outcomes.counts(found) or "no tests")
-                if code not in (0, EMPTY) or outcomes.any_failed(found):
-                    raise StepError(outcomes.counts(found) or f"pytest exited with code {code}")
-                if not outcomes.any_ran(found):
-                    raise NothingRanError(outcomes.counts(found) or "no tests")
-        except StepError:
-            return
-
-    def _program(self, suite: Suite, argv: list[str | Path]) -> None:
-        try:
-            with self.journal.step(suite.name):
-                code = shown(argv, self._environment({"PYTHONPATH": str(PROJECT / "test")}))
-                if code != 0:
-                    raise StepError(f"exit code {code}")
-        except StepError:
-            return
-
-    def _environment(self, more: Mapping[str, str]) -> Mapping[str, str]:
-        """The binaries that were found are for the tests too, so that none of them looks for others."""
-        directories = {path.parent for path in self._assets.values()}
-        if len(directories) == 1 and DIRECTORY_OF_ASSETS not in os.environ:
-            return {DIRECTORY_OF_ASSETS: str(directories.pop()), **more}
-        return more
 
     def _keep_logs(self, cluster: Cluster) -> None:
         try:

@@ -35,6 +35,7 @@ class Journal:
         self.steps: list[Step] = []
         self.say = say
         self._wanted = wanted
+        self._begin = time.monotonic()
 
     @property
     def failed(self) -> bool:
@@ -71,8 +72,7 @@ class Journal:
         for step in self.steps:
             end = f"{step.result}  {step.detail}".rstrip()
             lines.append(f"{step.name.ljust(width)}  {step.seconds:7.1f}  {end}")
-        total = sum(step.seconds for step in self.steps)
-        return [*lines, f"{'total'.ljust(width)}  {total:7.1f}"]
+        return [*lines, f"{'in all'.ljust(width)}  {time.monotonic() - self._begin:7.1f}"]
 
     def _end(self, step: Step) -> None:
         self.say(

@@ -47,7 +47,7 @@ def test_steps_are_timed_and_told() -> None:
     ]
     assert book.failed
     assert said[0] == "=== good"
-    assert book.table()[-1].startswith("total")
+    assert book.table()[-1].startswith("in all")
 
 
 def test_an_interrupted_step_says_so() -> None:
