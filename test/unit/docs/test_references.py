@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 import pytest
 
 import kdl_runtime
+from kdl_testing.sim import ALL_FAULTS
+from sim.runtime.test_planted_bugs import BUGS
+from sim.runtime.test_played import OTHERS
 from unit.docs.markdown import ROOT, RUNTIME_DOCS, Page, runtime_pages
 
 PAGES = runtime_pages()
@@ -108,6 +112,17 @@ def test_every_behaviour_has_a_place_and_a_proof_or_a_reason(section: int) -> No
             continue
         assert "](../../src/" in place, f"{behaviour}: which module?"
         assert "::test_" in proof, f"{behaviour}: which test?"
+
+
+def test_every_fault_of_the_simulation_is_in_the_table_and_counted() -> None:
+    page = read(RUNTIME_DOCS / "simulation.md")
+    rows = [row for row in page.table_rows() if len(row) == 4]
+    told = Counter(name for row in rows for name in re.findall(r"`([\w-]+)`", row[1]))
+    assert set(told.values()) == {1}
+    assert told.keys() == {*ALL_FAULTS, *OTHERS}
+    mistakes = {name for row in rows for name in re.findall(r"`(\w+)`", row[2])}
+    assert mistakes <= {plant.__name__ for plant, _, _ in BUGS}
+    assert all("::test_" in row[3] for row in rows)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=ids)
