@@ -78,6 +78,8 @@ class Ends:
     stdout: WriteEnd
     stderr: WriteEnd
     code: WriteEnd
+    source: asyncio.ReadTransport
+    """What ``stdin`` is fed from."""
 
     @property
     def gone(self) -> asyncio.Event:
@@ -87,6 +89,7 @@ class Ends:
     async def finish(self, code: int | None = None) -> None:
         """Close all, the exit code last, so that output comes before it. Without a code the script knows that the agent
         has failed."""
+        self.source.close()
         await self.stdout.close()
         await self.stderr.close()
         if code is not None:
@@ -100,10 +103,10 @@ async def open_ends(call: Call) -> Ends:
         stdout, stderr, code = [await _open_write(call.directory / name) for name in (STDOUT, STDERR, CODE)]
     stdin = asyncio.StreamReader()
     descriptor = os.open(call.directory / STDIN, os.O_RDONLY | os.O_NONBLOCK)
-    await asyncio.get_running_loop().connect_read_pipe(
+    source, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(stdin), os.fdopen(descriptor, "rb", 0)
     )
-    return Ends(stdin, stdout, stderr, code)
+    return Ends(stdin, stdout, stderr, code, source)
 
 
 async def _open_write(path: Path) -> WriteEnd:

@@ -110,6 +110,7 @@ class Exchange:
             stderr=pipe,
             env=environment,
             preexec_fn=heard,
+            start_new_session=True,
         )
 
     async def call(self, *arguments: str, stdin: bytes = b"") -> Ended:
