@@ -102,16 +102,17 @@ def _first_failure(status: JobStatus, replicas: Replicas, container: str, now: d
         return _earliest(describe(replica, container, now) for replica in fatal)
     if known is not None and known.exit_code is not None:
         return known
-    found = [describe(replica, container, now) for replica in (*failed, *_restarted(wanted, container))]
+    found = [describe(replica, container, now) for replica in failed]
+    found += [describe(replica, container, now, restarted=True) for replica in _restarted(wanted, container)]
     return _earliest(failure for failure in found if failure.exit_code is not None) or known or _earliest(found)
 
 
 def _restarted(replicas: Iterable[Replica], container: str) -> Iterator[Replica]:
-    """Those whose container has failed, and that go on as their kubelets start it again. Such restarts alone may use
-    up the back-off limit."""
+    """Those whose container had failed before its kubelet started it again, in a pod that goes on or was deleted since.
+    Such restarts alone may use up the back-off limit."""
     for replica in replicas:
-        goes_on = replica.outcome is Outcome.NONE and not replica.pod.terminating
-        if goes_on and replica.restarts and previous_end(replica.pod, container) is not None:
+        unexplained = replica.outcome is Outcome.NONE or replica.outcome is Outcome.DELETED
+        if unexplained and replica.restarts and previous_end(replica.pod, container) is not None:
             yield replica
 
 

@@ -24,12 +24,11 @@ class Place(Protocol):
     def pod(self) -> Pod: ...
 
 
-def describe(replica: Place, container: str, now: datetime) -> Failure:
-    """Where, when and how the replica's pod failed, or one that goes on after the restart of a container.
-    ``now`` stands in for a time that no container tells."""
+def describe(replica: Place, container: str, now: datetime, *, restarted: bool = False) -> Failure:
+    """Where, when and how the replica's pod failed; ``restarted``: how a container of it had failed before its kubelet
+    started it again. ``now`` stands in for a time that no container tells."""
     pod = replica.pod
-    goes_on = not (pod.ended or pod.terminating)
-    found = training_end(pod, container) or (previous_end(pod, container) if goes_on else None)
+    found = previous_end(pod, container) if restarted else training_end(pod, container)
     name, end = found if found is not None else ("", None)
     target = pod.condition("DisruptionTarget")
     reason = (end.reason if end else "") or pod.status.reason or (target.reason if target else "")

@@ -4,7 +4,7 @@ Only the program's failures count against a job's back-off limit. What tells the
 condition ``DisruptionTarget`` (KEP-3329) and the pod reasons that the kubelet and the node controllers set.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 from kdl_workloads.engine.pod import Pod, Terminated
@@ -75,10 +75,15 @@ def training_end(pod: Pod, container: str) -> tuple[str, Terminated] | None:
 
 
 def previous_end(pod: Pod, container: str) -> tuple[str, Terminated] | None:
-    """The same of the runs before these, of containers that the kubelet has started again, or is about to."""
-    return _first_end(
-        container, ((status.name, status.state.terminated or status.last_state.terminated) for status in pod.containers)
-    )
+    """The same of the runs before these, of containers that the kubelet has started again, or is about to. How they end
+    in a pod that was deleted may be the delete's doing, so the run before that one tells more."""
+
+    def ends() -> Iterator[tuple[str, Terminated | None]]:
+        for status in pod.containers:
+            now, before = status.state.terminated, status.last_state.terminated
+            yield status.name, (before or now) if pod.terminating else (now or before)
+
+    return _first_end(container, ends())
 
 
 def _first_end(container: str, ends: Iterable[tuple[str, Terminated | None]]) -> tuple[str, Terminated] | None:

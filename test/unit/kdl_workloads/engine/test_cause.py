@@ -130,3 +130,21 @@ def test_of_two_ends_that_are_seen_together_the_one_with_an_exit_code_explains()
     world.step()
     failure = world.job.status.first_failure
     assert failure is not None and failure.pod == "job-worker-1"
+
+
+def test_restarts_that_are_seen_only_after_a_delete_are_explained() -> None:
+    """How the pod ends now is the delete's doing, and is not told."""
+    world = World(make_job(run_policy=RunPolicy(backoff_limit=1)))
+    world.step()
+    world.run()
+    before = {"terminated": {"exitCode": 3, "finishedAt": format_time(after(5)), "reason": "Error"}}
+    now = {"terminated": {"exitCode": 143, "finishedAt": format_time(after(20)), "reason": "Error"}}
+    status = {"name": "pytorch", "restartCount": 2, "state": now, "lastState": before}
+    deleted = {"deleted": after(10), "grace": 30}
+    world.pods["job-worker-1"] = make_pod(
+        "job-worker-1", "Failed", uid="job-worker-1-1", containers=[status], **deleted
+    )
+    world.step()
+    failure = world.job.status.first_failure
+    assert failure is not None and (failure.pod, failure.exit_code) == ("job-worker-1", 3)
+    assert world.job.status.has(ConditionType.FAILED)
