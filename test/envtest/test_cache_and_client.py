@@ -165,7 +165,7 @@ async def test_a_kind_comes_goes_and_comes_again(client: Client, cache: Cache) -
     await cache.start()
     await cache.wait_synced(10)
     await asyncio.sleep(3)
-    assert "NotFound" in ghosts.trouble
+    assert ghosts.trouble == "the kind is not served"
     await serve(client, "first")
     await until(lambda: ghosts.get(ObjectKey(SPACES[0], "first")) is not None)
     await client.delete(CRDS, ObjectKey("", GHOSTS.group_resource))

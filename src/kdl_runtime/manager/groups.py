@@ -143,7 +143,7 @@ class RunnableGroup:
     async def stop(self, timeout: float | None) -> list[str]:
         """Ask the drainable to end and cancel the others; after ``timeout`` seconds (None: no limit) cancel all.
 
-        The names of those that had to be cancelled although they were asked.
+        The names of those that had to be cancelled although they were asked, in the order of their adding.
         """
         self._stopped = True
         for task, runnable in self._tasks.items():
@@ -154,12 +154,13 @@ class RunnableGroup:
         if not self._tasks:
             return []
         _, late = await asyncio.wait(self._tasks, timeout=timeout)
-        names = [task.get_name() for task in late]
-        for task in late:
+        # A set has no order of its own, and a simulated run must replay exactly.
+        in_order = [task for task in self._tasks if task in late]
+        for task in in_order:
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=CANCEL_SECONDS)
-        return names
+        return [task.get_name() for task in in_order]
 
     def _begin(self, runnable: Runnable) -> None:
         name = getattr(runnable, "name", None) or type(runnable).__name__

@@ -355,7 +355,6 @@ class Manager:
             await self.events.flush(left())
         await self._background.stop(left())
         if late:
-            late.sort()
             log.error("these did not end in time and were cancelled", budget=budget, cancelled=late)
             if self._failure is None and budget > 0:
                 self._failure = ShutdownTimeoutError(
