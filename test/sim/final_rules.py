@@ -9,6 +9,7 @@ from kdl_local.resources import EVENTS, PODS
 from kdl_runtime.resources.registry import SERVICES
 from kdl_testing.sim.gateway import Sent
 from kdl_testing.sim.timeline import Timeline
+from kdl_workloads.frameworks.pytorch import WORLD_SIZE
 from sim.jobs import FAILED, GONE, PERMANENT, RUNNING, SUCCEEDED, SUSPENDED, SimJob
 from sim.limit_rules import LimitRules
 from sim.pod_rules import succeeded_indexes
@@ -109,6 +110,7 @@ class FinalRules:
     def _check_job(self, record: JobRecord) -> None:
         if record.end is None:
             self.limits.check_late(record)
+            self._check_world(record)
         else:
             self.limits.check_expired(record)
         status, first = record.status, record.status.get("firstFailure") or {}
@@ -119,6 +121,15 @@ class FinalRules:
             self.timeline.violated(record.title, f"its first failure is not what ended it: {first}")
         for role, counts in (status.get("replicaStatuses") or {}).items():
             self._check_counts(record, role, counts or {})
+
+    def _check_world(self, record: JobRecord) -> None:
+        """The pods of an elastic job agree on how many they are."""
+        spec = record.obj["spec"]
+        wanted = str(sum(replicas_of(spec, role) for role in roles_of(spec)))
+        for pod in self.records.pods_of(record.uid):
+            known = pod.obj["metadata"]["annotations"].get(WORLD_SIZE, wanted)
+            if record.is_elastic and not pod.gone and not is_terminating(pod.obj) and known != wanted:
+                self.timeline.violated(pod.title, f"takes itself for one of {known}, and there are {wanted}")
 
     def _check_counts(self, record: JobRecord, role: str, counts: Object) -> None:
         active, succeeded = counts.get("active", 0), counts.get("succeeded", 0)

@@ -6,6 +6,7 @@ from typing import Any
 
 from kdl_runtime.types import Resource
 from kdl_workloads.framework import KUBEDL, KUBEFLOW, MASTER, WORKER, Framework
+from kdl_workloads.frameworks.pytorch import ELASTIC
 from kdl_workloads.frameworks.registry import frameworks
 
 RETRYABLE, PERMANENT = 138, 1
@@ -91,6 +92,8 @@ class SimJob:
     actions: tuple[UserAction, ...] = ()
     depends_on: tuple[str, str, str] | None = None
     """A role, the role that it waits for, and until when, as the user says."""
+    elastic: bool = False
+    """Its pods know how many they are, and all start again with another number."""
     groups: int = 0
     """Of how many of its Workers each is a group of its own, with an image of its own."""
 
@@ -137,11 +140,12 @@ class SimJob:
                 for index in range(self.groups)
             ]
         extra = EVERY_WORKER.get(self.kind, {}) if LEADERS.get(self.kind) not in self.replicas else {}
+        annotations = {ELASTIC: "true"} if self.elastic else {}
         nested = {"runPolicy": self.policy} if group_of(self.api_version) == group_of(KUBEFLOW) else self.policy
         return {
             "apiVersion": self.api_version,
             "kind": self.kind,
-            "metadata": {"name": self.name, "namespace": self.namespace},
+            "metadata": {"name": self.name, "namespace": self.namespace, "annotations": annotations},
             "spec": {**nested, **extra, self.specs_field: specs},
         }
 
@@ -225,6 +229,7 @@ def draw_job(rng: random.Random, index: int) -> SimJob:
         expected=frozenset({draft.expected}),
         actions=actions,
         depends_on=order,
+        elastic=(kind, draft.api_version) == ("PyTorchJob", KUBEDL) and rng.random() < 0.5,
         groups=rng.randint(1, most) if draft.worker == WORKER and rng.random() < 0.25 else 0,
     )
     return _with_always(rng, draft, job)

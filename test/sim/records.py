@@ -8,6 +8,7 @@ from typing import Any
 from kdl_runtime.codec.times import parse_time
 from kdl_workloads.engine.pod import CONFIRMATION
 from kdl_workloads.framework import KUBEDL, KUBEFLOW
+from kdl_workloads.frameworks.pytorch import ELASTIC
 from sim.jobs import FAILED, PERMANENT, RETRYABLE, SUCCEEDED, group_of
 
 Object = Mapping[str, Any]
@@ -191,7 +192,11 @@ class JobRecord:
     def restarts_as_a_whole(self) -> bool:
         rules = self.policy.get("failureRules") or ()
         by_rule = any(rule["action"] == "RestartJob" for rule in rules)
-        return by_rule or self.policy.get("restartScope") == "Job"
+        return by_rule or self.policy.get("restartScope") == "Job" or self.is_elastic
+
+    @property
+    def is_elastic(self) -> bool:
+        return ELASTIC in (self.obj["metadata"].get("annotations") or {})
 
     @property
     def attempt(self) -> int:
