@@ -58,7 +58,7 @@ def ssh_spec(spec: Mapping[str, Any]) -> Mapping[str, Any]:
         current["mpiReplicaSpecs"] = {**roles, names["launcher"]: {**launcher, "dependsOn": after}}
     if launcher.get("restartPolicy") == "Never":
         policy = readable(spec.get("runPolicy"))
-        last = {"action": "Restart", "count": True, "roles": ["Launcher"]}
+        last = {"action": "Restart", "roles": ["Launcher"]}
         current["runPolicy"] = {**policy, "failureRules": [*(policy.get("failureRules") or ()), last]}
     return current
 

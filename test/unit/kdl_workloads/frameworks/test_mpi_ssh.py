@@ -95,7 +95,7 @@ def test_a_launcher_that_is_never_restarted_is_replaced() -> None:
     job = decoded(mpiReplicaSpecs=roles({"restartPolicy": "Never"}), runPolicy={"failureRules": [rule]})
     first, last = job.run_policy.failure_rules
     assert first.action is FailureAction.FAIL_JOB
-    assert (last.action, last.counts, last.roles) == (FailureAction.RESTART, True, frozenset({"launcher"}))
+    assert (last.action, last.counts, last.roles) == (FailureAction.RESTART, None, frozenset({"launcher"}))
     assert pod(job, "Launcher")["spec"]["restartPolicy"] == "Never"
 
 
