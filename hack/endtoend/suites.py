@@ -38,10 +38,13 @@ class Suite:
         ]
 
 
-INSTALL = Suite("install", ["test/e2e/test_install.py"])
+INSTALL = Suite("install", ["test/e2e/test_install.py", "test/e2e/test_progress.py"])
 JOBS = Suite(
     "jobs",
-    ["test/e2e/test_lifecycle.py", "test/e2e/test_restarts.py", "test/e2e/test_kubectl.py"],
+    [
+        *("test/e2e/test_lifecycle.py", "test/e2e/test_restarts.py", "test/e2e/test_failure_rules.py"),
+        *("test/e2e/test_order.py", "test/e2e/test_exchanges.py", "test/e2e/test_kubectl.py"),
+    ],
     workers=4,
 )
 TRAINING = Suite("training", ["test/e2e/test_training.py", "test/e2e/test_mpi.py"])
