@@ -28,6 +28,12 @@ FRAMEWORKS = Wheels(
     drop=("scipy/**/tests", "sklearn/**/tests"),
 )
 """What examples/ train with."""
+TENSORFLOW = Wheels(
+    requirements=("tensorflow-cpu==2.21.0",),
+    imports=("tensorflow",),
+    drop=("clang", "tensorflow/include", "**/tests"),
+)
+"""A framework of its own, which is larger than all others together."""
 
 PATH = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 PYTHON_ENVIRONMENT = {**PATH, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
@@ -35,7 +41,7 @@ USER = "65532:65532"
 """``nonroot`` of the root directory."""
 
 DEFAULT = ("pause", "busybox", "operator", "python")
-"""What is built if no name is given. The image of PyTorch takes a download of 150 MB more."""
+"""What is built if no name is given. The images of PyTorch and TensorFlow take downloads of 150 and 270 MB more."""
 
 
 def images(checkout: Path = CHECKOUT) -> dict[str, Image]:
@@ -52,6 +58,8 @@ def images(checkout: Path = CHECKOUT) -> dict[str, Image]:
     )
     dependencies = _wheels("dependencies", _dependencies(checkout), base)
     frameworks = _wheels("frameworks", FRAMEWORKS, base, native, dependencies)
+    tensorflow = _wheels("tensorflow", TENSORFLOW, base, native)
+    tensorflow = _wheels("tensorflow", TENSORFLOW, base, native)
     code = _code(checkout, base)
     pause = Layer("pause", rootfs.pause, ())
     training = (base, shell, native, dependencies, frameworks, code)
@@ -62,6 +70,8 @@ def images(checkout: Path = CHECKOUT) -> dict[str, Image]:
         _image("python:1", "Python with XGBoost, JAX and kdl", training, PYTHON_SETTINGS),
         _image("mpi:1", "Python with Open MPI and SSH", (base, shell, mpi, server), PYTHON_SETTINGS),
         _image("pytorch:1", "Python with PyTorch", (base, shell, native, torch), PYTHON_SETTINGS),
+        _image("tensorflow:1", "Python with TensorFlow", (base, shell, native, tensorflow), PYTHON_SETTINGS),
+        _image("tensorflow:1", "Python with TensorFlow", (base, shell, native, tensorflow), PYTHON_SETTINGS),
     ]
     return {image.name: image for image in found}
 

@@ -14,20 +14,21 @@ pytestmark = pytest.mark.real_pods
 
 TRAINING_SECONDS = 180
 ENDED = {"Succeeded"}
+PUBLIC_IMAGE = ("tensorflow/tensorflow:2.21.0", "kdl/tensorflow:1")
+"""Of the examples, and what stands for it where no registry is asked."""
 LOSS = re.compile(r"test-mlogloss:(\d\.\d+)")
 
 
-def submitted(namespace: Namespace, example: Path, *, to_the_last_pod: bool = True) -> str:
+def submitted(namespace: Namespace, example: Path, *, to_the_last_pod: bool = True, pods: int = 3) -> str:
     """The log of the job's master, or of its first worker, once the job has succeeded and, ``to_the_last_pod``, all
     its pods have."""
-    manifest = yaml.decode(example.read_text())
-    job = namespace.submit(manifest)
+    job = namespace.submit(yaml.decode(example.read_text().replace(*PUBLIC_IMAGE)))
     job.until("Succeeded", seconds=TRAINING_SECONDS)
     if to_the_last_pod:
         until(
             "the end of all pods", lambda: {pod["status"]["phase"] for pod in job.pods()}, lambda found: found == ENDED
         )
-    assert len(namespace.history.all()) == 3, "no pod was made twice"
+    assert len(namespace.history.all()) == pods, "no pod was made twice"
     first = min(namespace.pod_names(), key=lambda name: ("master" not in name, name))
     return namespace.kubectl("logs", first)
 
@@ -69,6 +70,26 @@ def test_jax(namespace: Namespace) -> None:
     folder = EXAMPLES / "jax"
     namespace.create_program("jax-spirals", **{"train.py": (folder / "train.py").read_text()})
     log = submitted(namespace, folder / "job.yaml")
+    accuracy = re.search(r"accuracy (\d\.\d+)", log)
+    assert accuracy, log
+    assert float(accuracy[1]) >= 0.9
+
+
+def test_tensorflow_mirrored(namespace: Namespace) -> None:
+    """MultiWorkerMirroredStrategy: a Chief and a Worker, who reduce their gradients over gRPC."""
+    folder = EXAMPLES / "tensorflow"
+    namespace.create_program("tf-mirrored", **{"train_mirrored.py": (folder / "train_mirrored.py").read_text()})
+    log = submitted(namespace, folder / "job-mirrored.yaml", pods=2)
+    accuracy = re.search(r"accuracy (\d\.\d+)", log)
+    assert accuracy, log
+    assert float(accuracy[1]) >= 0.9
+
+
+def test_tensorflow_parameter_server(namespace: Namespace) -> None:
+    """ParameterServerStrategy: a Chief gives steps to a Worker, and the parameters are on a PS, which never ends."""
+    folder = EXAMPLES / "tensorflow"
+    namespace.create_program("tf-ps", **{"train_ps.py": (folder / "train_ps.py").read_text()})
+    log = submitted(namespace, folder / "job-ps.yaml", to_the_last_pod=False)
     accuracy = re.search(r"accuracy (\d\.\d+)", log)
     assert accuracy, log
     assert float(accuracy[1]) >= 0.9

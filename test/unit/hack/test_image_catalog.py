@@ -51,6 +51,7 @@ def test_names() -> None:
         "python": "docker.io/kdl/python:1",
         "mpi": "docker.io/kdl/mpi:1",
         "pytorch": "docker.io/kdl/pytorch:1",
+        "tensorflow": "docker.io/kdl/tensorflow:1",
     }
     assert set(DEFAULT) < images(CHECKOUT).keys()
 
