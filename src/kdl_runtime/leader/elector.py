@@ -70,9 +70,10 @@ class LeaderElector:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        if release and self._leading and self.options.release_on_exit:
+        # Another may lead before the answer to the release is here.
+        led, self._leading = self._leading, False
+        if release and led and self.options.release_on_exit:
             await self._release()
-        self._leading = False
 
     def check(self) -> None:
         """LeadershipLostError when we lead by a lease that has run out."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kdl_local.apiserver.request import Request
 from kdl_runtime.client.client import Client
 from kdl_runtime.clock import LoopClock
 from kdl_runtime.leader.elector import LeaderElector, LeadershipLostError
@@ -35,6 +36,28 @@ def test_one_leads_and_the_other_takes_over_at_once_when_it_is_released() -> Non
         assert (record.holder, record.transitions) == ("second", 2 - 1)
         await second.elector.stop(release=False)
         assert (await cluster.record()).holder == "second"
+
+    run(main())
+
+
+def test_who_releases_the_lease_does_not_lead_meanwhile() -> None:
+    """The next one may lead before the answer to the release has come."""
+
+    async def main() -> None:
+        cluster = Cluster()
+        first = cluster.candidate("first")
+        first.start()
+        await first.elected.wait()
+        led_in: list[bool] = []
+
+        def note(request: Request) -> bool:
+            led_in.append(first.elector.leading)
+            return False
+
+        cluster.refuse = note
+        await first.elector.stop(release=True)
+        assert led_in == [False, False], "a read and a write"
+        assert (await cluster.record()).holder == ""
 
     run(main())
 
