@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from endtoend import choice, outcomes, suites
+from endtoend import choice, frameworks, outcomes, suites
 from endtoend.run import Options, Run
 from endtoend.runner import LOGS
 from endtoend.steps import Journal
@@ -24,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run()
     except KeyboardInterrupt:
         interrupted = True
-    print("", *journal.table(), "", *outcomes.lines(run.outcomes), sep="\n", flush=True)
+    told = [*outcomes.lines(run.outcomes), *frameworks.lines(run.outcomes)]
+    print("", *journal.table(), "", *told, sep="\n", flush=True)
     if interrupted or journal.failed:
         print(f"\n{'interrupted' if interrupted else 'FAILED'}; logs, reports and dumps are in {LOGS}", flush=True)
         return INTERRUPTED if interrupted else 1

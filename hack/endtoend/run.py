@@ -21,7 +21,7 @@ from endtoend.suites import Suite
 from kdl_runtime.errors import KdlError
 from kdl_testing.envtest.options import API
 
-IMAGES = ("pause", "busybox", "operator", "python", "pytorch", "tensorflow", "mpi")
+IMAGES = ("pause", "busybox", "operator", "python", "pytorch", "tensorflow", "paddle", "mxnet", "mpi")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ REGISTRY = "docker.io/kdl"
 PYTHON = ("python3",)
 NATIVE = ("libgomp1", "libstdc++6")
 """Libraries that wheels expect of every system."""
+QUADMATH = ("libquadmath0",)
 TORCH = ("python3-torch",)
 MPI = ("openmpi-bin", "python3-mpi4py")
 DESKTOP = ("iso-codes", "libgl1-mesa-dri", "libllvm15", "libtorch-test", "libz3-4", "proj-data", "systemd", "udev")
@@ -34,6 +35,14 @@ TENSORFLOW = Wheels(
     drop=("clang", "tensorflow/include", "**/tests"),
 )
 """A framework of its own, which is larger than all others together."""
+PADDLE = Wheels(
+    requirements=("paddlepaddle==3.3.1", "setuptools<81"),
+    imports=("paddle",),
+    drop=("paddle/include", "**/tests"),
+)
+"""It imports setuptools, and does not say so."""
+MXNET = Wheels(requirements=("mxnet==1.9.1", "numpy==1.23.5"), imports=("mxnet",), drop=("mxnet/include", "**/tests"))
+"""The last MXNet. It does not know NumPy's later names."""
 
 PATH = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 PYTHON_ENVIRONMENT = {**PATH, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
@@ -41,7 +50,7 @@ USER = "65532:65532"
 """``nonroot`` of the root directory."""
 
 DEFAULT = ("pause", "busybox", "operator", "python")
-"""What is built if no name is given. The images of PyTorch and TensorFlow take downloads of 150 and 270 MB more."""
+"""What is built if no name is given. Those of single frameworks take downloads of up to 270 MB more."""
 
 
 def images(checkout: Path = CHECKOUT) -> dict[str, Image]:
@@ -60,6 +69,9 @@ def images(checkout: Path = CHECKOUT) -> dict[str, Image]:
     frameworks = _wheels("frameworks", FRAMEWORKS, base, native, dependencies)
     tensorflow = _wheels("tensorflow", TENSORFLOW, base, native)
     tensorflow = _wheels("tensorflow", TENSORFLOW, base, native)
+    paddle = _wheels("paddle", PADDLE, base, native)
+    quadmath = Layer("quadmath", rootfs.beside(QUADMATH), QUADMATH, below=(base, native))
+    mxnet = _wheels("mxnet", MXNET, base, native, quadmath)
     code = _code(checkout, base)
     pause = Layer("pause", rootfs.pause, ())
     training = (base, shell, native, dependencies, frameworks, code)
@@ -71,6 +83,8 @@ def images(checkout: Path = CHECKOUT) -> dict[str, Image]:
         _image("mpi:1", "Python with Open MPI and SSH", (base, shell, mpi, server), PYTHON_SETTINGS),
         _image("pytorch:1", "Python with PyTorch", (base, shell, native, torch), PYTHON_SETTINGS),
         _image("tensorflow:1", "Python with TensorFlow", (base, shell, native, tensorflow), PYTHON_SETTINGS),
+        _image("paddle:1", "Python with PaddlePaddle", (base, shell, native, paddle), PYTHON_SETTINGS),
+        _image("mxnet:1", "Python with MXNet", (base, shell, native, quadmath, mxnet), PYTHON_SETTINGS),
         _image("tensorflow:1", "Python with TensorFlow", (base, shell, native, tensorflow), PYTHON_SETTINGS),
     ]
     return {image.name: image for image in found}

@@ -93,3 +93,28 @@ def test_tensorflow_parameter_server(namespace: Namespace) -> None:
     accuracy = re.search(r"accuracy (\d\.\d+)", log)
     assert accuracy, log
     assert float(accuracy[1]) >= 0.9
+
+
+def test_paddle(namespace: Namespace) -> None:
+    """Two launchers of PaddlePaddle meet, and DataParallel adds up gradients over Gloo."""
+    folder = EXAMPLES / "paddle"
+    namespace.create_program("paddle-train", **{"train.py": (folder / "train.py").read_text()})
+    log = submitted(namespace, folder / "job-train.yaml", pods=2)
+    assert "of 2: 512 points" in log
+    accuracy = re.search(r"accuracy (\d\.\d+)", log)
+    assert accuracy, log
+    assert float(accuracy[1]) >= 0.9
+
+
+def test_mxnet(namespace: Namespace) -> None:
+    """A scheduler, a server and two workers of a key-value store, which is where the parameters are."""
+    folder = EXAMPLES / "mxnet"
+    namespace.create_program("mxnet-train", **{"train.py": (folder / "train.py").read_text()})
+    job = namespace.submit(yaml.decode((folder / "job-train.yaml").read_text()))
+    job.until("Succeeded", seconds=TRAINING_SECONDS)
+    for name in ("mxnet-train-worker-0", "mxnet-train-worker-1"):
+        log = namespace.kubectl("logs", name)
+        assert "of 2: 512 points" in log
+        accuracy = re.search(r"accuracy (\d\.\d+)", log)
+        assert accuracy, log
+        assert float(accuracy[1]) >= 0.9

@@ -52,6 +52,8 @@ def test_names() -> None:
         "mpi": "docker.io/kdl/mpi:1",
         "pytorch": "docker.io/kdl/pytorch:1",
         "tensorflow": "docker.io/kdl/tensorflow:1",
+        "paddle": "docker.io/kdl/paddle:1",
+        "mxnet": "docker.io/kdl/mxnet:1",
     }
     assert set(DEFAULT) < images(CHECKOUT).keys()
 
