@@ -146,8 +146,11 @@ async def test_a_server_that_a_command_leaves_behind_keeps_nobody_waiting(rig: N
 async def test_what_a_command_leaves_behind_ends_with_the_container(rig: NodeRig) -> None:
     rig.pod("p", "sh", "-c", "while [ ! -e stop ]; do sleep 0.02; done")
     await rig.phase("p", "Running")
-    async with exec_(rig, "sh", "-c", "setsid sleep 1000 & touch stop") as session:
-        assert await session.wait() == 0
+    async with exec_(rig, "sh", "-c", "setsid sleep 1000 & echo started") as session:
+        assert await result(session) == (0, "started\n", "")
+    # Ends the container that it runs in, and may or may not come to its own end before.
+    async with exec_(rig, "touch", "stop") as session:
+        await session.wait()
     await rig.phase("p")
     assert rig.processes() == []
 
