@@ -14,8 +14,9 @@ from kdl_testing.envtest import Cluster
 from kdl_workloads.frameworks.registry import frameworks
 from kdl_workloads.operator import OperatorOptions, build
 
-KINDS = ("JAXJob", "MPIJob", "PaddleJob", "PyTorchJob")
-"""Those with a scale subresource."""
+ELASTIC = ("JAXJob", "PaddleJob", "PyTorchJob")
+"""Those whose workers alone are a job that can be scaled."""
+KINDS = (*ELASTIC, "MPIJob")
 RESOURCES = [
     of.resource(version) for name, of in frameworks().items() if name in KINDS for version in of.stored_versions()
 ]

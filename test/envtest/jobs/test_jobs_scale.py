@@ -8,7 +8,7 @@ import pytest
 
 from conformance.kubectl import Kubectl
 from envtest.controllers.world import World, until
-from envtest.jobs.conftest import KINDS
+from envtest.jobs.conftest import ELASTIC
 from envtest.jobs.elastic import job, pods, resource, running
 from kdl_runtime.resources.registry import HORIZONTAL_POD_AUTOSCALERS
 
@@ -20,7 +20,7 @@ async def has_running(world: World, count: int) -> bool:
     return len(await running(world)) == count == len(await pods(world))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ELASTIC)
 async def test_kubectl_scale(world: World, kubectl: Callable[[World], Kubectl], kind: str) -> None:
     command, plural = kubectl(world), resource(kind).plural
     await world.apply(resource(kind), "job", spec=job(kind, 2))
@@ -47,7 +47,7 @@ async def test_kubectl_scale(world: World, kubectl: Callable[[World], Kubectl], 
     assert refused.code != 0
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ELASTIC)
 async def test_an_autoscaler(world: World, kind: str) -> None:
     """Without metrics the controller still holds the bounds: too few replicas become the least, too many the most."""
     await world.apply(resource(kind), "job", spec=job(kind, 1))
