@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from endtoend.cluster import Cluster
+from endtoend.commands import Done, done
 from endtoend.steps import StepError
 from kdl_testing.envtest.control_plane import ControlPlane
 from kdl_testing.envtest.fake_nodes import FakeNodes
@@ -38,7 +39,7 @@ class FakeNodesCluster(Cluster):
     def down(self) -> None:
         self._plane.stop()
 
-    def load(self, archives: Sequence[Path]) -> None:
+    def load(self, archives: Sequence[Path], done: Done = done) -> None:
         return
 
     def components(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Test steps at the same time as those on the cluster, which wait for most of theirs.
+"""Steps at the same time as those on the cluster, which wait for most of theirs.
 
 They are run one after the other, at a low priority, so that what the cluster does comes first. What they write is kept,
 and told a whole step at a time when nothing else is being told.
@@ -13,8 +13,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO
 
-from endtoend.commands import PROJECT
-from endtoend.steps import Journal
+from endtoend.commands import PROJECT, name_of
+from endtoend.steps import Journal, StepError
 
 NICE = ("nice", "-n", "10")
 GRACE = 60.0
@@ -91,6 +91,12 @@ class Lane:
             if self._stopping:
                 raise KeyboardInterrupt
         return code
+
+    def done(self, argv: Sequence[str | Path]) -> None:
+        """The same for a program that has to succeed. StepError."""
+        code = self.run(argv, {})
+        if code != 0:
+            raise StepError(f"{name_of(argv)} exited with code {code}; see what it wrote above")
 
     def _run(self, steps: Mapping[str, Callable[[], None]]) -> None:
         for name, step in steps.items():

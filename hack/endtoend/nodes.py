@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from endtoend.cluster import Cluster
-from endtoend.commands import HACK, asked, done, taken
+from endtoend.commands import HACK, Done, asked, done, taken
 from endtoend.steps import StepError
 
 NAME = "e2e"
@@ -63,7 +63,7 @@ class OwnNodes(Cluster):
     def down(self) -> None:
         done([HACK / "cluster", "down", "--name", NAME])
 
-    def load(self, archives: Sequence[Path]) -> None:
+    def load(self, archives: Sequence[Path], done: Done = done) -> None:
         done([HACK / "cluster", "load", "--name", NAME, *archives])
 
     def components(self) -> list[str]:
@@ -115,7 +115,7 @@ class Kind(Cluster):
     def down(self) -> None:
         done([HACK / "kind", "down", "--name", NAME])
 
-    def load(self, archives: Sequence[Path]) -> None:
+    def load(self, archives: Sequence[Path], done: Done = done) -> None:
         done([HACK / "kind", "load", "--name", NAME, *archives])
 
 
@@ -134,7 +134,7 @@ class Existing(Cluster):
     def up(self) -> None:
         self.refuse_if_used()
 
-    def load(self, archives: Sequence[Path]) -> None:
+    def load(self, archives: Sequence[Path], done: Done = done) -> None:
         return
 
 

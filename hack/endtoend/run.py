@@ -1,6 +1,7 @@
 """One run, from the choice of the cluster to the tables at the end."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,12 +17,14 @@ from endtoend.orders import Handlers, Orders
 from endtoend.outcomes import Outcome
 from endtoend.pod_processes import kill_processes
 from endtoend.runner import LOGS, SuiteRunner
-from endtoend.steps import Journal
+from endtoend.steps import Journal, StepError
 from endtoend.suites import Suite
 from kdl_runtime.errors import KdlError
 from kdl_testing.envtest.options import API
 
-IMAGES = ("pause", "busybox", "operator", "python", "pytorch", "tensorflow", "paddle", "mxnet", "mpi")
+IMAGES = ("pause", "busybox", "operator", "python")
+TRAINING_IMAGES = ("pytorch", "tensorflow", "paddle", "mxnet", "mpi")
+"""They are loaded while tests run that can do without them."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Run:
         self._options = options
         self._runner = SuiteRunner(journal, shown, options.expression)
         self._lane = Lane(LOGS, journal.say)
+        self._loading = Lane(LOGS, journal.say)
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -63,10 +67,11 @@ class Run:
             self.journal.say(f"error: {error}")
             self._lane.finish()
         except BaseException:
+            self._loading.stop()
             self._lane.stop()
             raise
         finally:
-            self.journal.steps += self._lane.journal.steps
+            self.journal.steps += [*self._loading.journal.steps, *self._lane.journal.steps]
         if not self._lane.started:
             for suite in beside:
                 self._runner.beside_it(suite)
@@ -98,7 +103,8 @@ class Run:
             detail.append(f"{len(self._runner.assets)} binaries")
 
     def _on_a_cluster(self, choice: Choice, wanted: list[Suite]) -> None:
-        archives = self._build_images() if choice.needs_images else []
+        names = (*IMAGES, *(TRAINING_IMAGES if suites.TRAINING in wanted else ()))
+        archives = self._build_images(names) if choice.needs_images else []
         cluster = choice.make(self._runner.assets)
         try:
             with self.journal.step("cluster: up") as detail:
@@ -106,9 +112,12 @@ class Run:
                 detail.append(cluster.kind)
             if archives:
                 with self.journal.step("cluster: load images"):
-                    cluster.load(archives)
+                    cluster.load(archives[: len(IMAGES)])
+                if later := archives[len(IMAGES) :]:
+                    self._loading.start({"images-for-training": partial(self._load, cluster, later)})
             self._with_operator(cluster, wanted)
         finally:
+            self._loading.finish()
             if self.journal.failed:
                 self._keep_logs(cluster)
             if self._options.keep:
@@ -117,9 +126,17 @@ class Run:
                 with self.journal.step("cluster: down"):
                     cluster.down()
 
-    def _build_images(self) -> list[Path]:
+    def _load(self, cluster: Cluster, archives: list[Path]) -> None:
+        try:
+            with self._loading.journal.step("cluster: load images for training"):
+                cluster.load(archives, self._loading.done)
+        except StepError:
+            return
+
+    def _build_images(self, names: Sequence[str]) -> list[Path]:
+        """Their archives, in the order of the names."""
         with self.journal.step("images") as detail:
-            paths = [Path(line) for line in followed([HACK / "images", "build", *IMAGES]).split()]
+            paths = [Path(line) for line in followed([HACK / "images", "build", *names]).split()]
             detail.append(f"{sum(path.stat().st_size for path in paths) // 2**20} MiB")
         return paths
 
@@ -140,6 +157,8 @@ class Run:
                 "KDL_E2E_ORDERS": str(orders.path),
             }
             for suite in wanted:
+                if suite is suites.TRAINING:
+                    self._loading.finish()
                 self._runner.on_the_cluster(suite, environment)
                 self._lane.tell()
         finally:

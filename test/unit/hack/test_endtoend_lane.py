@@ -3,16 +3,18 @@
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from endtoend import suites
+from endtoend.cluster import Cluster
+from endtoend.commands import Done
 from endtoend.lane import Lane
 from endtoend.run import Options, Run
 from endtoend.runner import SuiteRunner
-from endtoend.steps import FAILED, OK, Journal
+from endtoend.steps import FAILED, OK, Journal, StepError
 from endtoend.suites import Suite
 
 Step = Callable[[], None]
@@ -120,3 +122,48 @@ def test_steps_that_need_no_cluster_run_alone(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr("endtoend.run.Run._find_assets", lambda self, names: None)
     Run(Journal(frozenset({"decisions", "simulation"}), lambda line: None), Options())()
     assert run == [suites.SIMULATION, suites.DECISIONS]
+
+
+def test_a_program_that_has_to_succeed(tmp_path: Path) -> None:
+    played = Played(tmp_path)
+
+    def fails() -> None:
+        with pytest.raises(StepError, match="exited with code 4"), played.lane.journal.step("one"):
+            played.lane.done(program("raise SystemExit(4)"))
+
+    played.lane.start({"one": fails})
+    played.lane.finish()
+    assert [(step.name, step.result) for step in played.lane.journal.steps] == [("one", FAILED)]
+
+
+def test_what_is_for_training_is_loaded_while_others_are_tested(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And only where there is something to train."""
+    done: list[str] = []
+
+    class Fake(Cluster):
+        kind = "fake"
+        kubeconfig = tmp_path
+
+        def load(self, archives: Sequence[Path], _done: Done = lambda argv: None) -> None:
+            done.append(",".join(map(str, archives)))
+
+    class FakeChoice:
+        needs_images = True
+
+        def make(self, _assets: object) -> Cluster:
+            return Fake()
+
+    def built(self: Run, names: Sequence[str]) -> list[Path]:
+        return [Path(name) for name in names]
+
+    monkeypatch.setattr("endtoend.run.LOGS", tmp_path)
+    monkeypatch.setattr(Run, "_build_images", built)
+    monkeypatch.setattr(Run, "_with_operator", lambda self, cluster, wanted: done.append("tested"))
+    for wanted in ([suites.INSTALL], [suites.TRAINING]):
+        run = Run(Journal(frozenset(), lambda line: None), Options())
+        run._on_a_cluster(FakeChoice(), wanted)  # type: ignore[arg-type]
+    first, training = "pause,busybox,operator,python", "pytorch,tensorflow,paddle,mxnet,mpi"
+    assert done[:3] == [first, "tested", first]
+    assert set(done[3:]) == {training, "tested"}
