@@ -68,7 +68,6 @@ def images(checkout: Path = CHECKOUT) -> dict[str, Image]:
     dependencies = _wheels("dependencies", _dependencies(checkout), base)
     frameworks = _wheels("frameworks", FRAMEWORKS, base, native, dependencies)
     tensorflow = _wheels("tensorflow", TENSORFLOW, base, native)
-    tensorflow = _wheels("tensorflow", TENSORFLOW, base, native)
     paddle = _wheels("paddle", PADDLE, base, native)
     quadmath = Layer("quadmath", rootfs.beside(QUADMATH), QUADMATH, below=(base, native))
     mxnet = _wheels("mxnet", MXNET, base, native, quadmath)
@@ -82,7 +81,6 @@ def images(checkout: Path = CHECKOUT) -> dict[str, Image]:
         _image("python:1", "Python with XGBoost, JAX and kdl", training, PYTHON_SETTINGS),
         _image("mpi:1", "Python with Open MPI and SSH", (base, shell, mpi, server), PYTHON_SETTINGS),
         _image("pytorch:1", "Python with PyTorch", (base, shell, native, torch), PYTHON_SETTINGS),
-        _image("tensorflow:1", "Python with TensorFlow", (base, shell, native, tensorflow), PYTHON_SETTINGS),
         _image("paddle:1", "Python with PaddlePaddle", (base, shell, native, paddle), PYTHON_SETTINGS),
         _image("mxnet:1", "Python with MXNet", (base, shell, native, quadmath, mxnet), PYTHON_SETTINGS),
         _image("tensorflow:1", "Python with TensorFlow", (base, shell, native, tensorflow), PYTHON_SETTINGS),
