@@ -67,7 +67,6 @@ class Run:
             self.journal.say(f"error: {error}")
             self._lane.finish()
         except BaseException:
-            self._loading.stop()
             self._lane.stop()
             raise
         finally:
@@ -117,7 +116,8 @@ class Run:
                     self._loading.start({"images-for-training": partial(self._load, cluster, later)})
             self._with_operator(cluster, wanted)
         finally:
-            self._loading.finish()
+            # It has ended, or nobody waits for it any more.
+            self._loading.stop()
             if self.journal.failed:
                 self._keep_logs(cluster)
             if self._options.keep:

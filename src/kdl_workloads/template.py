@@ -75,6 +75,12 @@ def with_volume(template: Template, volume: Mapping[str, Any], container: str, p
     return {**template, "spec": {**template["spec"], "volumes": [*others, volume]}}
 
 
+def config_map_volume(name: str, config_map: str, modes: Mapping[str, int]) -> dict[str, Any]:
+    """A volume with files of a ConfigMap, those that have a mode."""
+    items = [{"key": file, "path": file, "mode": mode} for file, mode in modes.items()]
+    return {"name": name, "configMap": {"name": config_map, "items": items}}
+
+
 KEPT_IF_SET = frozenset({"PYTHONUNBUFFERED"})
 """Variables that say nothing about the cluster: the user's own value stays."""
 

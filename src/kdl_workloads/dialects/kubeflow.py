@@ -97,8 +97,9 @@ class Kubeflow(Dialect):
         return KubeflowTexts(conventions.wording) if conventions.wording else self.texts
 
     def decode(self, obj: Mapping[str, Any], framework: Framework) -> Job:
-        version = framework.written_version(self.api_version, obj.get("spec") or {})
-        spec = framework.current_spec(version, obj.get("spec") or {})
+        written = obj.get("spec") or {}
+        version = framework.written_version(self.api_version, written)
+        spec = framework.current_spec(version, written)
         conventions = framework.conventions[version]
         roles = decode_roles(spec, framework, version)
         values = metadata.mapping(spec, "runPolicy", "spec")

@@ -114,24 +114,26 @@ class Applier:
 
     async def _ensure_one(self, job: Job, extra: Extra, *, made_before: bool) -> Refusal | None:
         """One request for an object that is as it should be, if it was made before."""
-        secret = extra.secret
-        found = await self._find(job, extra) if made_before and secret is None else None
+        key = ObjectKey(job.namespace, str(extra.body["metadata"]["name"]))
+        if extra.secret is not None:
+            made = await self._make(job, extra.resource, {**extra.body, **extra.secret()})
+            return made if isinstance(made, Refusal) else None
+        found = await self._find(extra.resource, key) if made_before else None
         if found is None:
-            body = extra.body if secret is None else {**extra.body, **secret()}
-            made = await self._make(job, extra.resource, body)
+            made = await self._make(job, extra.resource, extra.body)
             if isinstance(made, Refusal):
                 return made
-            if made or secret is not None or (found := await self._find(job, extra)) is None:
+            if made or (found := await self._find(extra.resource, key)) is None:
                 return None
         if (foreign := _refused_as_foreign(job, extra.resource, found)) is not None:
             return foreign
         if not extra.once and merge_diff(found, apply_merge(found, extra.body)) is not None:
-            await self._client.patch(extra.resource, _key(job, extra), Patch(PatchType.MERGE, extra.body))
+            await self._client.patch(extra.resource, key, Patch(PatchType.MERGE, extra.body))
         return None
 
-    async def _find(self, job: Job, extra: Extra) -> dict[str, Any] | None:
+    async def _find(self, resource: Resource, key: ObjectKey) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = await self._client.get(extra.resource, _key(job, extra))
+            found: dict[str, Any] = await self._client.get(resource, key)
         except NotFound:
             return None
         return found
@@ -174,11 +176,8 @@ class Applier:
     async def _owned_by_other(self, job: Job, resource: Resource, name: str) -> Refusal | None:
         """None for a child of this job that the cache has not shown yet, for one that has just gone, and for a claim
         that nobody controls."""
-        try:
-            found = await self._client.get(resource, ObjectKey(job.namespace, name))
-        except NotFound:
-            return None
-        return _refused_as_foreign(job, resource, found)
+        found = await self._find(resource, ObjectKey(job.namespace, name))
+        return None if found is None else _refused_as_foreign(job, resource, found)
 
     async def _delete(self, obj: Object, job: Job, resource: Resource, children: Sequence[Delete]) -> None:
         deleted = await in_parallel(children, partial(self._delete_one, resource, job))
@@ -263,10 +262,6 @@ def _refused_as_foreign(job: Job, resource: Resource, found: Object) -> Refusal 
     whose = f"belongs to {owner['kind']} {owner['name']} of {owner['apiVersion']}" if owner else "belongs to no job"
     way_out = "delete it, or give the job another name"
     return Refusal("NameConflict", f"{resource.kind} {name} exists and {whose}: {way_out}")
-
-
-def _key(job: Job, extra: Extra) -> ObjectKey:
-    return ObjectKey(job.namespace, str(extra.body["metadata"]["name"]))
 
 
 def _group(api_version: str) -> str:

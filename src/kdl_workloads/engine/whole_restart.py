@@ -16,8 +16,8 @@ from kdl_workloads.job import ConditionType, JobStatus, RestartScope
 
 def cause(replicas: Replicas) -> Replica | None:
     """The replica for which the whole job starts again, failures before deletions before changes of the number of
-    replicas; None if there is none. A pod that
-    was deleted is one only while a peer goes on: where all are going, to replace each is the same."""
+    replicas; None if there is none. A pod that was deleted is one only while a peer goes on: where all are going, to
+    replace each is the same."""
     causes = [replica for replica in replicas.wanted.values() if replica.restarts_job]
     peers = any(not replica.pod.terminating for replica in replicas.wanted.values())
     outdated = next((replica for replica in replicas.wanted.values() if replica.outdated), None)

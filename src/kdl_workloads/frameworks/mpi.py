@@ -7,7 +7,7 @@ from typing import Any
 
 from kdl_rsh import pod
 from kdl_rsh.script import SCRIPT
-from kdl_runtime.resources.registry import CONFIGMAPS, ROLE_BINDINGS, SERVICE_ACCOUNTS
+from kdl_runtime.resources.registry import ROLE_BINDINGS, SERVICE_ACCOUNTS
 from kdl_workloads import template as templates
 from kdl_workloads.api import kubedl, kubeflow
 from kdl_workloads.dialects import mpi_legacy
@@ -28,16 +28,26 @@ from kdl_workloads.framework import (
     env_vars,
 )
 from kdl_workloads.frameworks import mpi_ssh
-from kdl_workloads.frameworks.mpi_files import CONFIG_DIRECTORY, discover_hosts, hostfile, variables
+from kdl_workloads.frameworks.mpi_files import (
+    CONFIG_DIRECTORY,
+    CONFIG_VOLUME,
+    HOST_MODES,
+    LAUNCHER,
+    NO_DEVICES,
+    config_map,
+    config_volume,
+    distribution,
+    host_files,
+    slots,
+    variables,
+)
 from kdl_workloads.job import CleanPodPolicy, ConditionType, Job, RestartPolicy
 
-LAUNCHER = "Launcher"
 ROLES = frozenset({LAUNCHER, WORKER})
 AGENT_IMAGE = "docker.io/kdl/operator:dev"
-CONFIG_VOLUME = "mpi-job-config"
 CONFIG_MOUNT = {"name": CONFIG_VOLUME, "mountPath": CONFIG_DIRECTORY}
 SHELL = "kubexec.sh"
-MODES = {SHELL: 0o555, "hostfile": 0o444, "discover_hosts.sh": 0o555}
+MODES = {SHELL: 0o555, **HOST_MODES}
 """The files of the launcher."""
 SLEEP = {"command": ["sleep"], "args": ["365d"]}
 GPU = "nvidia.com/gpu"
@@ -108,25 +118,26 @@ class MPI(Framework):
         return role == LAUNCHER and job.api_version == KUBEFLOW
 
     def pod_template(self, job: Job, role: str, index: int) -> templates.Template:
-        template, name = job.roles[role].template, self.child_name(job, role, index)
         if job.api_version == KUBEFLOW_V2BETA1:
-            if role == LAUNCHER:
-                return mpi_ssh.launcher_template(job, template, name)
-            return mpi_ssh.worker_template(job, template, name, self._cluster_domain)
+            return mpi_ssh.pod_template(job, role, self.child_name(job, role, index), self._cluster_domain)
+        template = job.roles[role].template
         return self._launcher(job, template) if role == LAUNCHER else _worker(job, template)
 
     def objects(self, job: Job) -> Sequence[Extra]:
         replicas = job.roles[WORKER].replicas if WORKER in job.roles else 0
         workers = [self.child_name(job, WORKER, index) for index in range(replicas)]
-        hosts = [self.child_name(job, LAUNCHER, 0), *workers] if _computes(job) else workers
+        launcher = self.child_name(job, LAUNCHER, 0)
         if job.api_version == KUBEFLOW_V2BETA1:
-            return list(mpi_ssh.objects(job, hosts))
-        files = {"hostfile": hostfile(job, hosts), SHELL: SCRIPT, "discover_hosts.sh": discover_hosts(job, hosts)}
-        metadata = {"name": f"{job.name}-config", "labels": {"app": job.name}}
-        config = Extra(CONFIGMAPS, {"metadata": metadata, "data": files})
+            return list(mpi_ssh.objects(job, launcher, workers))
+        hosts = [launcher, *workers] if _computes(job) else workers
+        files = {**host_files(hosts, slots(job), distribution(job)), SHELL: SCRIPT}
         account, own = _service_account(job), f"{job.name}-launcher"
         accounts = [Extra(SERVICE_ACCOUNTS, {"metadata": {"name": own}}, once=True)] if account == own else []
-        return [config, *accounts, Extra(ROLE_BINDINGS, pod.binding(own, account, job.namespace), once=True)]
+        return [
+            config_map(job, files),
+            *accounts,
+            Extra(ROLE_BINDINGS, pod.binding(own, account, job.namespace), once=True),
+        ]
 
     def _launcher(self, job: Job, template: templates.Template) -> templates.Template:
         """With the files that mpirun reads, and the agent that starts its processes. Only the agent has a token: the
@@ -140,7 +151,7 @@ class MPI(Framework):
                 return changed
             env = env_vars(variables(job))
             if job.api_version == KUBEFLOW and not templates.pod_request(template, GPU):
-                env += env_vars({"NVIDIA_VISIBLE_DEVICES": "", "NVIDIA_DRIVER_CAPABILITIES": ""})
+                env += env_vars(NO_DEVICES)
             return {**changed, "env": templates.merge_env(container.get("env") or (), env)}
 
         template = templates.map_containers(template, change)
@@ -152,7 +163,7 @@ class MPI(Framework):
             pod.sidecar(self._agent_image, workers, str(job.options.get("mainContainer") or "")),
             *(spec.get("initContainers") or ()),
         ]
-        spec["volumes"] = [*(spec.get("volumes") or ()), _config_volume(job, MODES), *pod.volumes()]
+        spec["volumes"] = [*(spec.get("volumes") or ()), config_volume(job, MODES), *pod.volumes()]
         return {**template, "spec": spec}
 
 
@@ -165,7 +176,7 @@ def _worker(job: Job, template: templates.Template) -> templates.Template:
         return _mounting({**container, **SLEEP} if idle else container, CONFIG_MOUNT)
 
     template = templates.map_containers(template, change)
-    volume = _config_volume(job, {SHELL: MODES[SHELL]})
+    volume = config_volume(job, {SHELL: MODES[SHELL]})
     return {**template, "spec": {**template["spec"], "volumes": [*(template["spec"].get("volumes") or ()), volume]}}
 
 
@@ -174,18 +185,10 @@ def _mounting(container: templates.Container, *mounts: Mapping[str, Any]) -> tem
 
 
 def _computes(job: Job) -> bool:
-    """Whether the launcher takes part in the work: KubeDL's where it asks for a device to do it with, Kubeflow's v1
-    never, v2beta1 where the user says so."""
-    if job.api_version == KUBEFLOW_V2BETA1:
-        return mpi_ssh.launcher_computes(job)
+    """KubeDL's launcher takes part in the work where it asks for a device to do it with; Kubeflow's never does."""
     return job.api_version == KUBEDL and templates.pod_request(job.roles[LAUNCHER].template, GPU) > 0
 
 
 def _service_account(job: Job) -> str:
     chosen = (job.roles[LAUNCHER].template.get("spec") or {}).get("serviceAccountName")
     return str(chosen or f"{job.name}-launcher")
-
-
-def _config_volume(job: Job, modes: Mapping[str, int]) -> dict[str, Any]:
-    items = [{"key": name, "path": name, "mode": mode} for name, mode in modes.items()]
-    return {"name": CONFIG_VOLUME, "configMap": {"name": f"{job.name}-config", "items": items}}

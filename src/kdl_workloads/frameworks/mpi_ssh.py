@@ -10,15 +10,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kdl_runtime.resources.registry import CONFIGMAPS, SECRETS, SERVICES
+from kdl_runtime.resources.registry import SECRETS, SERVICES
 from kdl_workloads import template as templates
 from kdl_workloads.dialects.kubeflow import JOB_NAME, JOB_ROLE
 from kdl_workloads.framework import Conventions, EnvVar, Extra, Words, env_vars
-from kdl_workloads.frameworks.mpi_files import CONFIG_DIRECTORY, HOSTFILE, INTEL_MPI, MPICH, OPEN_MPI, slots
+from kdl_workloads.frameworks.mpi_files import (
+    CONFIG_DIRECTORY,
+    HOST_MODES,
+    HOSTFILE,
+    INTEL_MPI,
+    LAUNCHER,
+    MPICH,
+    NO_DEVICES,
+    OPEN_MPI,
+    config_map,
+    config_volume,
+    host_files,
+    slots,
+)
 from kdl_workloads.job import ConditionType, Job, RestartPolicy
 
 AUTH_DIRECTORY = "/root/.ssh"
-AUTH_VOLUME, CONFIG_VOLUME = "ssh-auth", "mpi-job-config"
+AUTH_VOLUME = "ssh-auth"
 PRIVATE_KEY, PUBLIC_KEY = "ssh-privatekey", "ssh-publickey"
 KEY_FILES = {"id_rsa": PRIVATE_KEY, "id_rsa.pub": PUBLIC_KEY, "authorized_keys": PUBLIC_KEY}
 """The files that ssh and sshd look for by default; the key is no RSA key all the same."""
@@ -36,7 +49,6 @@ _VARIABLES = {
     MPICH: {"HYDRA_HOST_FILE": HOSTFILE, "HYDRA_LAUNCH_EXTRA_ARGS": RETRIES},
 }
 _SLOTS_VARIABLE = {OPEN_MPI: "OMPI_MCA_orte_set_default_slots", INTEL_MPI: "I_MPI_PERHOST"}
-_NO_DEVICES = {"NVIDIA_VISIBLE_DEVICES": "", "NVIDIA_DRIVER_CAPABILITIES": ""}
 
 
 def conventions(base: Conventions) -> Conventions:
@@ -46,7 +58,7 @@ def conventions(base: Conventions) -> Conventions:
         base,
         restart_policies={
             **dict.fromkeys(base.restart_policies, RestartPolicy.NEVER),
-            "Launcher": RestartPolicy.ON_FAILURE,
+            LAUNCHER: RestartPolicy.ON_FAILURE,
         },
         backoff_limit=6,
         port_roles=frozenset(),
@@ -59,27 +71,24 @@ def conventions(base: Conventions) -> Conventions:
     )
 
 
-def launcher_computes(job: Job) -> bool:
-    return job.options.get("runLauncherAsWorker") is True
+def pod_template(job: Job, role: str, name: str, domain: str) -> templates.Template:
+    """``name``: of the pod. ``domain``: of the cluster, cluster.local if it is empty."""
+    template = job.roles[role].template
+    return _launcher(job, template, name) if role == LAUNCHER else _worker(job, template, name, domain)
 
 
-def launcher_template(job: Job, template: templates.Template, name: str) -> templates.Template:
-    """``name``: of the pod."""
+def _launcher(job: Job, template: templates.Template, name: str) -> templates.Template:
     variables = {"K_MPI_JOB_ROLE": "launcher", **_VARIABLES[_implementation(job)]}
     if slots_variable := _SLOTS_VARIABLE.get(_implementation(job)):
         variables[slots_variable] = str(slots(job))
-    if not launcher_computes(job):
-        variables |= _NO_DEVICES
+    if not _launcher_computes(job):
+        variables |= NO_DEVICES
     template = _with_keys(job, _named(job, template, name, "launcher"), env_vars(variables))
-    items = [{"key": "hostfile", "path": "hostfile", "mode": 0o444}]
-    items.append({"key": "discover_hosts.sh", "path": "discover_hosts.sh", "mode": 0o555})
-    config = {"name": CONFIG_VOLUME, "configMap": {"name": f"{job.name}-config", "items": items}}
-    return templates.with_volume(template, config, _first(template), CONFIG_DIRECTORY)
+    return templates.with_volume(template, config_volume(job, HOST_MODES), _first(template), CONFIG_DIRECTORY)
 
 
-def worker_template(job: Job, template: templates.Template, name: str, domain: str = "") -> templates.Template:
-    """``name``: of the pod. ``domain``: of the cluster, cluster.local if it is empty. A worker waits for connections,
-    unless the user has it do something else."""
+def _worker(job: Job, template: templates.Template, name: str, domain: str) -> templates.Template:
+    """It waits for connections, unless the user has it do something else."""
     template = _with_keys(job, _named(job, template, name, "worker"), env_vars({"K_MPI_JOB_ROLE": "worker"}))
     first = _first(template)
 
@@ -95,20 +104,16 @@ def worker_template(job: Job, template: templates.Template, name: str, domain: s
     return {**template, "spec": {**template["spec"], "dnsConfig": dns}}
 
 
-def objects(job: Job, hosts: Sequence[str]) -> Iterator[Extra]:
-    """``hosts``: names of the pods in which processes are started, in their order."""
+def objects(job: Job, launcher: str, workers: Sequence[str]) -> Iterator[Extra]:
+    """``launcher``, ``workers``: names of the pods."""
     labels = {"app": job.name}
+    hosts = [launcher, *workers] if _launcher_computes(job) else workers
     names = [f"{host}.{job.name}.{job.namespace}.svc" for host in hosts]
-    form = "{} slots={}\n" if _implementation(job) == OPEN_MPI else "{}:{}\n"
-    files = {
-        "hostfile": "".join(form.format(name, slots(job)) for name in names),
-        "discover_hosts.sh": "#!/bin/sh\n" + "".join(f"echo {name}\n" for name in names),
-    }
-    yield Extra(CONFIGMAPS, {"metadata": {"name": f"{job.name}-config", "labels": labels}, "data": files})
+    yield config_map(job, host_files(names, slots(job), _implementation(job), discovered="{}"))
     service = {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": {JOB_NAME: job.name}}
     yield Extra(SERVICES, {"metadata": {"name": job.name, "labels": labels}, "spec": service}, once=True)
     secret = {"metadata": {"name": _secret_name(job), "labels": labels}, "type": "kubernetes.io/ssh-auth"}
-    yield Extra(SECRETS, secret, once=True, secret=new_keys)
+    yield Extra(SECRETS, secret, secret=new_keys)
 
 
 def new_keys() -> dict[str, Any]:
@@ -125,6 +130,10 @@ def new_keys() -> dict[str, Any]:
 def _secret_name(job: Job) -> str:
     """With a part of the job's UID: what is there of that name can only be of this very job."""
     return f"{job.name}-ssh-{job.uid[:8]}"
+
+
+def _launcher_computes(job: Job) -> bool:
+    return job.options.get("runLauncherAsWorker") is True
 
 
 def _implementation(job: Job) -> str:
