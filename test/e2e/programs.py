@@ -60,3 +60,10 @@ UNTIL_TOLD = Program(seconds=None)
 def end_script(code: int) -> str:
     """The shell command that ends the program of the container it runs in."""
     return f"echo {code} > {ORDER}.new && mv {ORDER}.new {ORDER}"
+
+
+def out_of_memory(container: str) -> Object:
+    """The spec of a pod whose program asks for more memory than it may have, so that the kernel kills it."""
+    command = ["sh", "-c", "all=$(head -c 200m /dev/zero | tr '\\0' a); echo survived"]
+    limits = {"limits": {"memory": "16Mi"}}
+    return {"containers": [{"name": container, "image": IMAGE, "command": command, "resources": limits}]}

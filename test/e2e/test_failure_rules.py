@@ -6,7 +6,7 @@ import pytest
 
 from e2e.manifests import DIALECTS, XGBOOST, XGBOOST_KUBEFLOW, Kind, Object, Replicas, job
 from e2e.namespace import Namespace
-from e2e.programs import UNTIL_TOLD, Program
+from e2e.programs import UNTIL_TOLD, Program, out_of_memory
 from e2e.running_job import RunningJob
 from e2e.waiting import until
 
@@ -75,18 +75,8 @@ def test_a_rule_for_what_the_program_has_said(namespace: Namespace) -> None:
 @pytest.mark.real_pods
 def test_a_rule_for_a_lack_of_memory(namespace: Namespace) -> None:
     """Another try would end as the first: the job fails although its restart policy would allow it."""
-    greedy = {
-        "containers": [
-            {
-                "name": XGBOOST.container,
-                "image": "docker.io/kdl/busybox:1",
-                "command": ["sh", "-c", "all=$(head -c 200m /dev/zero | tr '\\0' a); echo survived"],
-                "resources": {"limits": {"memory": "16Mi"}},
-            }
-        ]
-    }
     rules: list[Object] = [{"action": "FailJob", "onReasons": ["OOMKilled"]}]
-    roles = {"Master": Replicas(restart_policy="OnFailure", pod=greedy)}
+    roles = {"Master": Replicas(restart_policy="OnFailure", pod=out_of_memory(XGBOOST.container))}
     running = namespace.submit(job(XGBOOST, "hungry", roles, failureRules=rules))
     message = running.until("Failed")["message"]
     assert running.status()["firstFailure"]["reason"] == "OOMKilled"

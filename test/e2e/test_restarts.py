@@ -5,7 +5,7 @@ import pytest
 from e2e.manifests import DIALECTS, XGBOOST, Kind, Replicas, job
 from e2e.namespace import Namespace
 from e2e.pod_history import restarts
-from e2e.programs import UNTIL_TOLD, Program
+from e2e.programs import UNTIL_TOLD, Program, out_of_memory
 from e2e.waiting import until
 
 BY_DIALECT = pytest.mark.parametrize("kind", DIALECTS, ids=str)
@@ -119,17 +119,7 @@ def test_the_kubelet_restarts_a_container(namespace: Namespace) -> None:
 @pytest.mark.real_pods
 def test_out_of_memory(namespace: Namespace) -> None:
     """A real limit: the kernel kills the program, and the job tells of it."""
-    template = {
-        "containers": [
-            {
-                "name": XGBOOST.container,
-                "image": "docker.io/kdl/busybox:1",
-                "command": ["sh", "-c", "all=$(head -c 200m /dev/zero | tr '\\0' a); echo survived"],
-                "resources": {"limits": {"memory": "16Mi"}},
-            }
-        ]
-    }
-    running = namespace.submit(job(XGBOOST, "hungry", {"Master": Replicas(pod=template)}))
+    running = namespace.submit(job(XGBOOST, "hungry", {"Master": Replicas(pod=out_of_memory(XGBOOST.container))}))
     running.until("Failed")
     assert running.status()["firstFailure"]["exitCode"] == 137
 

@@ -33,6 +33,13 @@ def submitted(namespace: Namespace, example: Path, *, to_the_last_pod: bool = Tr
     return namespace.kubectl("logs", first)
 
 
+def accuracy_of(log: str) -> float:
+    """What the program tells of points that it has not seen."""
+    found = re.search(r"accuracy (\d\.\d+)", log)
+    assert found, log
+    return float(found[1])
+
+
 @pytest.mark.parametrize("manifest", ["job.yaml", "job-kubeflow.yaml"])
 def test_xgboost(namespace: Namespace, manifest: str) -> None:
     folder = EXAMPLES / "xgboost"
@@ -70,9 +77,7 @@ def test_jax(namespace: Namespace) -> None:
     folder = EXAMPLES / "jax"
     namespace.create_program("jax-spirals", **{"train.py": (folder / "train.py").read_text()})
     log = submitted(namespace, folder / "job.yaml")
-    accuracy = re.search(r"accuracy (\d\.\d+)", log)
-    assert accuracy, log
-    assert float(accuracy[1]) >= 0.9
+    assert accuracy_of(log) >= 0.9
 
 
 def test_tensorflow_mirrored(namespace: Namespace) -> None:
@@ -80,9 +85,7 @@ def test_tensorflow_mirrored(namespace: Namespace) -> None:
     folder = EXAMPLES / "tensorflow"
     namespace.create_program("tf-mirrored", **{"train_mirrored.py": (folder / "train_mirrored.py").read_text()})
     log = submitted(namespace, folder / "job-mirrored.yaml", pods=2)
-    accuracy = re.search(r"accuracy (\d\.\d+)", log)
-    assert accuracy, log
-    assert float(accuracy[1]) >= 0.9
+    assert accuracy_of(log) >= 0.9
 
 
 def test_tensorflow_parameter_server(namespace: Namespace) -> None:
@@ -90,9 +93,7 @@ def test_tensorflow_parameter_server(namespace: Namespace) -> None:
     folder = EXAMPLES / "tensorflow"
     namespace.create_program("tf-ps", **{"train_ps.py": (folder / "train_ps.py").read_text()})
     log = submitted(namespace, folder / "job-ps.yaml", to_the_last_pod=False)
-    accuracy = re.search(r"accuracy (\d\.\d+)", log)
-    assert accuracy, log
-    assert float(accuracy[1]) >= 0.9
+    assert accuracy_of(log) >= 0.9
 
 
 def test_paddle(namespace: Namespace) -> None:
@@ -101,9 +102,7 @@ def test_paddle(namespace: Namespace) -> None:
     namespace.create_program("paddle-train", **{"train.py": (folder / "train.py").read_text()})
     log = submitted(namespace, folder / "job-train.yaml", pods=2)
     assert "of 2: 512 points" in log
-    accuracy = re.search(r"accuracy (\d\.\d+)", log)
-    assert accuracy, log
-    assert float(accuracy[1]) >= 0.9
+    assert accuracy_of(log) >= 0.9
 
 
 def test_mxnet(namespace: Namespace) -> None:
@@ -115,6 +114,4 @@ def test_mxnet(namespace: Namespace) -> None:
     for name in ("mxnet-train-worker-0", "mxnet-train-worker-1"):
         log = namespace.kubectl("logs", name)
         assert "of 2: 512 points" in log
-        accuracy = re.search(r"accuracy (\d\.\d+)", log)
-        assert accuracy, log
-        assert float(accuracy[1]) >= 0.9
+        assert accuracy_of(log) >= 0.9

@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kdl_runtime.types import Resource
+from kdl_runtime.types import Resource, parse_api_version
 from kdl_workloads.framework import KUBEDL, KUBEFLOW, MASTER, WORKER, Framework
 from kdl_workloads.frameworks.pytorch import ELASTIC
 from kdl_workloads.frameworks.registry import frameworks
@@ -13,6 +13,7 @@ RETRYABLE, PERMANENT = 138, 1
 """Exit codes of programs. A node that kills gives 137 or 143, so that the two can be told apart."""
 
 FRAMEWORKS = frameworks([])
+KUBEDL_GROUP, KUBEFLOW_GROUP = (parse_api_version(version)[0] for version in (KUBEDL, KUBEFLOW))
 LEADERS = {
     "XGBoostJob": MASTER,
     "PyTorchJob": MASTER,
@@ -46,10 +47,6 @@ EVERY_WORKER: dict[str, dict[str, Any]] = {
 
 RUNNING, SUSPENDED, GONE = "Running", "Suspended", "Gone"
 SUCCEEDED, FAILED = "Succeeded", "Failed"
-
-
-def group_of(api_version: str) -> str:
-    return api_version.partition("/")[0]
 
 
 @dataclass(frozen=True)
@@ -141,7 +138,7 @@ class SimJob:
             ]
         extra = EVERY_WORKER.get(self.kind, {}) if LEADERS.get(self.kind) not in self.replicas else {}
         annotations = {ELASTIC: "true"} if self.elastic else {}
-        nested = {"runPolicy": self.policy} if group_of(self.api_version) == group_of(KUBEFLOW) else self.policy
+        nested = {"runPolicy": self.policy} if parse_api_version(self.api_version)[0] == KUBEFLOW_GROUP else self.policy
         return {
             "apiVersion": self.api_version,
             "kind": self.kind,
@@ -323,7 +320,7 @@ def _with_always(rng: random.Random, draft: _Draft, job: SimJob) -> SimJob:
 def _draw_actions(draft: _Draft) -> tuple[UserAction, ...]:
     rng = draft.rng
     kinds = ["delete", "resubmit", "edit", "bounce", "bounce"]
-    if group_of(draft.api_version) == group_of(KUBEFLOW):
+    if parse_api_version(draft.api_version)[0] == KUBEFLOW_GROUP:
         kinds += ["suspend", "suspend"]
     if draft.expected in (SUCCEEDED, RUNNING) and "backoffLimit" not in draft.policy and draft.worker == WORKER:
         # Scaling in could take away the very worker that is to fail.

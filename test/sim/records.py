@@ -6,17 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from kdl_runtime.codec.times import parse_time
+from kdl_runtime.types import parse_api_version
 from kdl_workloads.engine.pod import CONFIRMATION
-from kdl_workloads.framework import KUBEDL, KUBEFLOW
 from kdl_workloads.frameworks.pytorch import ELASTIC
-from sim.jobs import FAILED, PERMANENT, RETRYABLE, SUCCEEDED, group_of
+from sim.jobs import FAILED, KUBEDL_GROUP, KUBEFLOW_GROUP, PERMANENT, RETRYABLE, SUCCEEDED
 
 Object = Mapping[str, Any]
 
 FINALIZER = "kdl.io/outcome"
 TERMINAL_PHASES = frozenset({"Succeeded", "Failed"})
 PROGRAM_EXIT_CODES = frozenset({RETRYABLE, PERMANENT})
-_LABEL_PREFIX = {group_of(KUBEDL): "", group_of(KUBEFLOW): "training.kubeflow.org/"}
+_LABEL_PREFIX = {KUBEDL_GROUP: "", KUBEFLOW_GROUP: "training.kubeflow.org/"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Replica:
         owner = owner_of(child)
         if owner is None or not is_of_a_job(child):
             return None
-        prefix, labels = _LABEL_PREFIX[group_of(owner["apiVersion"])], child["metadata"].get("labels") or {}
+        prefix, labels = _LABEL_PREFIX[parse_api_version(owner["apiVersion"])[0]], child["metadata"].get("labels") or {}
         if f"{prefix}replica-type" not in labels:
             return None
         return cls(owner["uid"], labels[f"{prefix}replica-type"], int(labels[f"{prefix}replica-index"]))
@@ -40,7 +40,7 @@ class Replica:
 
 def is_of_a_job(child: Object) -> bool:
     owner = owner_of(child)
-    return owner is not None and group_of(owner["apiVersion"]) in _LABEL_PREFIX
+    return owner is not None and parse_api_version(owner["apiVersion"])[0] in _LABEL_PREFIX
 
 
 def owner_of(child: Object) -> Object | None:

@@ -24,6 +24,11 @@ def program(text: str) -> list[str]:
     return [sys.executable, "-c", text]
 
 
+def wait_until(holds: Callable[[], bool]) -> None:
+    while not holds():
+        time.sleep(0.01)
+
+
 class Played:
     """A lane whose steps are programs, and what it has told."""
 
@@ -63,8 +68,8 @@ def test_nothing_is_told_of_a_step_that_runs(tmp_path: Path) -> None:
     played.start(
         one=f"import os, time\nprint('begun', flush=True)\nwhile not os.path.exists({str(gate)!r}): time.sleep(.01)"
     )
-    while "begun" not in (tmp_path / "one.log").read_text() if (tmp_path / "one.log").exists() else True:
-        time.sleep(0.01)
+    log = tmp_path / "one.log"
+    wait_until(lambda: log.exists() and "begun" in log.read_text())
     played.lane.tell()
     assert played.said == []
     gate.touch()
@@ -87,8 +92,7 @@ except KeyboardInterrupt:
 """,
         later="print('never')",
     )
-    while not ready.exists():
-        time.sleep(0.01)
+    wait_until(ready.exists)
     played.lane.stop()
     assert "taken down" in played.said[0]
     assert "never" not in "".join(played.said)
@@ -163,7 +167,7 @@ def test_what_is_for_training_is_loaded_while_others_are_tested(
     monkeypatch.setattr(Run, "_with_operator", lambda self, cluster, wanted: done.append("tested"))
     for wanted in ([suites.INSTALL], [suites.TRAINING]):
         run = Run(Journal(frozenset(), lambda line: None), Options())
-        run._on_a_cluster(FakeChoice(), wanted)  # type: ignore[arg-type]
+        run._on_a_cluster(FakeChoice(), wanted)  # type: ignore[arg-type]  # it has what is used of a Choice
     first, training = "pause,busybox,operator,python", "pytorch,tensorflow,paddle,mxnet,mpi"
     assert done[:3] == [first, "tested", first]
     assert set(done[3:]) == {training, "tested"}
