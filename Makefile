@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+CACHE  := $(or $(KDL_CACHE_HOME),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kdl)
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test unit lint types contracts format crds assets images e2e conformance bench bench-runtime docs clean
@@ -32,7 +33,7 @@ lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff format --check src test examples hack
 
 types: $(STAMP) ## mypy, strict
-	$(BIN)/mypy
+	$(BIN)/mypy --cache-dir $(CACHE)/mypy
 
 contracts: $(STAMP) ## Who may import whom
 	$(BIN)/lint-imports
