@@ -2,13 +2,12 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
 
 from e2e import operating
 from e2e.cluster import Cluster
-from e2e.manifests import DIALECTS, PYTORCH, XGBOOST, Kind, Replicas, job
+from e2e.manifests import DIALECTS, PYTORCH, XGBOOST, XGBOOST_KUBEFLOW, Replicas, job
 from e2e.namespace import Namespace
 from e2e.pod_history import restarts
 from e2e.programs import UNTIL_TOLD, Program
@@ -17,25 +16,24 @@ from e2e.waiting import until
 from kdl_runtime.resources.registry import NODES
 from kdl_runtime.types import ObjectKey
 
-BY_DIALECT = pytest.mark.parametrize("kind", DIALECTS, ids=str)
 OUTAGE_SECONDS = 6
 """How long a component stays away: long enough for the pods to end meanwhile."""
 RECOVERY_SECONDS = 180
 
-MASTER = "hit-master-0"
-WORKERS = ("hit-worker-0", "hit-worker-1")
 ROLES = {"Master": Replicas(program=UNTIL_TOLD), "Worker": Replicas(2, Program(seconds=5))}
 """The workers end as they like, also while nobody looks; the master, whose success is the job's, when it is told."""
 
 
 def assert_it_ends_untouched(namespace: Namespace, running: RunningJob) -> None:
     """The job succeeds: every replica has run once, nothing is charged, and no event was told twice."""
-    for name in WORKERS:
+    master, *workers = (f"{running.name}-{replica}" for replica in ("master-0", "worker-0", "worker-1"))
+    for name in workers:
         namespace.until_pod(name, "Succeeded", seconds=RECOVERY_SECONDS)
-    until("the end that is written", lambda: try_end(namespace), seconds=RECOVERY_SECONDS)
+    until("the end that is written", lambda: try_end(namespace, master), seconds=RECOVERY_SECONDS)
     running.until("Succeeded", seconds=RECOVERY_SECONDS)
-    assert sorted(pod["metadata"]["name"] for pod in namespace.history.all()) == [MASTER, *WORKERS]
-    assert [restarts(pod) for pod in namespace.pods()] == [0, 0, 0]
+    seen = sorted(pod["metadata"]["name"] for pod in namespace.history.all() if running.owns(pod))
+    assert seen == [master, *workers]
+    assert [restarts(pod) for pod in running.pods()] == [0, 0, 0]
     status = running.status()
     assert not status.get("attempts")
     assert not any(role.get("restarts") for role in status["replicaStatuses"].values())
@@ -44,20 +42,20 @@ def assert_it_ends_untouched(namespace: Namespace, running: RunningJob) -> None:
     assert not any(event.get("series") for event in running.events())
 
 
-def wait_until_all_run(namespace: Namespace) -> None:
+def wait_until_all_run(running: RunningJob) -> None:
     """A container that is being started when its kubelet or containerd goes fails, as it may."""
     started = {"Running", "Succeeded"}
     until(
         "all three pods",
-        lambda: [pod["status"].get("phase") for pod in namespace.pods()],
+        lambda: [pod["status"].get("phase") for pod in running.pods()],
         lambda phases: len(phases) == 3 and set(phases) <= started,
     )
 
 
-def try_end(namespace: Namespace) -> bool:
+def try_end(namespace: Namespace, master: str) -> bool:
     """Whether the master could be told to end: what it takes may not be back yet."""
     try:
-        namespace.end(MASTER)
+        namespace.end(master)
     except AssertionError:
         return False
     return True
@@ -71,42 +69,31 @@ def kill_operator(cluster: Cluster) -> None:
     until("another operator", lambda: operating.incarnation(cluster), lambda found: found not in ("", before))
 
 
-def at_once(namespace: Namespace, running: RunningJob) -> None:
-    pass
-
-
-def while_pods_start(namespace: Namespace, running: RunningJob) -> None:
-    until("a pod", namespace.history.all)
-
-
-def while_it_runs(namespace: Namespace, running: RunningJob) -> None:
-    running.until("Running")
-
-
-def as_pods_end(namespace: Namespace, running: RunningJob) -> None:
-    until("the end of a pod", lambda: [pod for pod in namespace.pods() if pod["status"]["phase"] == "Succeeded"])
-
-
 @pytest.mark.kills("operator")
-@pytest.mark.parametrize("moment", [at_once, while_pods_start, while_it_runs, as_pods_end])
-def test_operator_killed(
-    cluster: Cluster, namespace: Namespace, moment: Callable[[Namespace, RunningJob], None]
-) -> None:
-    kind = PYTORCH if moment is while_pods_start else XGBOOST
-    running = namespace.submit(job(kind, "hit", ROLES))
-    moment(namespace, running)
+def test_operator_killed(cluster: Cluster, namespace: Namespace) -> None:
+    """Once, at another moment for each of four jobs: as pods end, while it runs, while pods start, at once."""
+    ending = namespace.submit(job(XGBOOST, "ending", ROLES))
+    wait_until_all_run(ending)
+    running = namespace.submit(job(XGBOOST_KUBEFLOW, "running", ROLES))
+    running.until("Running")
+    until("the end of a pod", lambda: [pod for pod in ending.pods() if pod["status"]["phase"] == "Succeeded"])
+    starting = namespace.submit(job(PYTORCH, "starting", ROLES))
+    until("a pod", starting.pods)
+    new = namespace.submit(job(XGBOOST, "new", ROLES))
     kill_operator(cluster)
-    assert_it_ends_untouched(namespace, running)
+    for hit in (ending, running, starting, new):
+        assert_it_ends_untouched(namespace, hit)
 
 
 @pytest.mark.real_pods
-@BY_DIALECT
-def test_operator_pod_deleted(cluster: Cluster, namespace: Namespace, kind: Kind) -> None:
-    running = namespace.submit(job(kind, "hit", ROLES))
-    running.until("Running")
+def test_operator_pod_deleted(cluster: Cluster, namespace: Namespace) -> None:
+    hit = [namespace.submit(job(kind, f"hit-{number}", ROLES)) for number, kind in enumerate(DIALECTS)]
+    for running in hit:
+        running.until("Running")
     [pod] = operating.pods(cluster)
     cluster.kubectl("delete", "pod", pod["metadata"]["name"], f"--namespace={pod['metadata']['namespace']}")
-    assert_it_ends_untouched(namespace, running)
+    for running in hit:
+        assert_it_ends_untouched(namespace, running)
     operating.wait_ready(cluster)
 
 
@@ -119,7 +106,7 @@ def test_operator_pod_deleted(cluster: Cluster, namespace: Namespace, kind: Kind
 )
 def test_component_killed(cluster: Cluster, namespace: Namespace, component: str) -> None:
     running = namespace.submit(job(XGBOOST, "hit", ROLES))
-    wait_until_all_run(namespace)
+    wait_until_all_run(running)
     cluster.orders.kill(component)
     try:
         time.sleep(OUTAGE_SECONDS)
@@ -132,7 +119,7 @@ def test_component_killed(cluster: Cluster, namespace: Namespace, component: str
 def test_operator_killed_while_there_is_no_api_server(cluster: Cluster, namespace: Namespace) -> None:
     """It comes back first, finds nobody, and waits."""
     running = namespace.submit(job(XGBOOST, "hit", ROLES))
-    wait_until_all_run(namespace)
+    wait_until_all_run(running)
     cluster.orders.kill("kube-apiserver")
     try:
         cluster.orders.kill("operator")

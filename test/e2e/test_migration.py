@@ -17,7 +17,7 @@ from kdl_runtime.resources.registry import PODS
 from kdl_workloads.dialects.registry import dialect_for
 
 ROLES = {"Master": Replicas(program=UNTIL_TOLD), "Worker": Replicas(2, UNTIL_TOLD)}
-NAMES = ("kept-master-0", "kept-worker-0", "kept-worker-1")
+REPLICAS = (("Master", 0), ("Worker", 0), ("Worker", 1))
 
 
 @pytest.fixture
@@ -35,26 +35,28 @@ def scale(cluster: Cluster, replicas: int) -> None:
 
 
 @pytest.mark.real_pods
-@pytest.mark.parametrize("kind", DIALECTS, ids=str)
-def test_pods_of_another_operator_run_on(
-    cluster: Cluster, namespace: Namespace, no_operator: None, kind: Kind, tmp_path: Path
-) -> None:
-    running = namespace.submit(job(kind, "kept", ROLES))
-    for role, index in (("Master", 0), ("Worker", 0), ("Worker", 1)):
-        create(namespace, pod_of(kind, running.object(), role, index))
-    for name in NAMES:
+@pytest.mark.usefixtures("no_operator")
+def test_pods_of_another_operator_run_on(cluster: Cluster, namespace: Namespace, tmp_path: Path) -> None:
+    kept = [namespace.submit(job(kind, f"kept-{number}", ROLES)) for number, kind in enumerate(DIALECTS)]
+    pods = [pod_of(running.kind, running.object(), *replica) for running in kept for replica in REPLICAS]
+    names = sorted(pod["metadata"]["name"] for pod in pods)
+    for pod in pods:
+        create(namespace, pod)
+    for name in names:
         namespace.until_pod(name, "Running")
     snapshot = tmp_path / "before.json"
     assert kdl(cluster, "migrate", "cluster", "--apply", "--snapshot", str(snapshot)) == 0
 
     scale(cluster, 1)
     operating.wait_ready(cluster)
-    running.until("Running")
+    for running in kept:
+        running.until("Running")
     assert kdl(cluster, "migrate", "verify", str(snapshot)) == 0
-    for name in NAMES:
+    for name in names:
         namespace.end(name)
-    running.until("Succeeded")
-    assert sorted(pod["metadata"]["name"] for pod in namespace.history.all()) == sorted(NAMES)
+    for running in kept:
+        running.until("Succeeded")
+    assert sorted(pod["metadata"]["name"] for pod in namespace.history.all()) == names
 
 
 def create(namespace: Namespace, pod: dict[str, Any]) -> None:
