@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from endtoend.commands import Done, asked, done, taken
+from endtoend.commands import asked, taken
 from endtoend.steps import StepError
 
 CRDS = Path(__file__).parents[2] / "deploy" / "crds"
@@ -25,17 +25,13 @@ class Cluster(ABC):
     def kubeconfig(self) -> Path:
         """Of a user who may do everything."""
 
-    def up(self) -> None:
-        """Starts it; StepError."""
+    def up(self, images: Sequence[Path]) -> None:
+        """Starts it with the images of these archives on every node that runs pods; StepError."""
         return
 
     def down(self) -> None:
         """Stops what ``up`` has started, also after it has failed half-way."""
         return
-
-    def load(self, archives: Sequence[Path], done: Done = done) -> None:
-        """Gives the images of these archives to every node. ``done``: runs the program that does."""
-        raise StepError(f"images cannot be loaded into a cluster of kind {self.kind}")
 
     def components(self) -> list[str]:
         """What ``kill`` and ``start`` take."""

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from endtoend.steps import StepError
@@ -11,10 +11,6 @@ from endtoend.steps import StepError
 PROJECT = Path(__file__).parents[2]
 HACK = PROJECT / "hack"
 PYTHON = sys.executable
-
-
-Done = Callable[[Sequence[str | Path]], None]
-"""Runs a program that has to succeed; StepError."""
 
 
 def shown(argv: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> int:

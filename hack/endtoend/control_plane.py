@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from endtoend.cluster import Cluster
-from endtoend.commands import Done, done
 from endtoend.steps import StepError
 from kdl_testing.envtest.control_plane import ControlPlane
 from kdl_testing.envtest.fake_nodes import FakeNodes
@@ -32,15 +31,12 @@ class FakeNodesCluster(Cluster):
     def kubeconfig(self) -> Path:
         return self._plane.kubeconfig
 
-    def up(self) -> None:
+    def up(self, images: Sequence[Path]) -> None:
         self._plane.start()
         self._plane.create_fake_nodes(FakeNodes(self._fake_nodes))
 
     def down(self) -> None:
         self._plane.stop()
-
-    def load(self, archives: Sequence[Path], done: Done = done) -> None:
-        return
 
     def components(self) -> list[str]:
         return [name for name in FAKE_CLUSTER if name != KWOK]

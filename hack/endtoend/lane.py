@@ -13,8 +13,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO
 
-from endtoend.commands import PROJECT, name_of
-from endtoend.steps import Journal, StepError
+from endtoend.commands import PROJECT
+from endtoend.steps import Journal
 
 NICE = ("nice", "-n", "10")
 GRACE = 60.0
@@ -91,12 +91,6 @@ class Lane:
             if self._stopping:
                 raise KeyboardInterrupt
         return code
-
-    def done(self, argv: Sequence[str | Path]) -> None:
-        """The same for a program that has to succeed. StepError."""
-        code = self.run(argv, {})
-        if code != 0:
-            raise StepError(f"{name_of(argv)} exited with code {code}; see what it wrote above")
 
     def _run(self, steps: Mapping[str, Callable[[], None]]) -> None:
         for name, step in steps.items():

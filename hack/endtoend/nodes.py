@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from endtoend.cluster import Cluster
-from endtoend.commands import HACK, Done, asked, done, taken
+from endtoend.commands import HACK, asked, done, taken
 from endtoend.steps import StepError
 
 NAME = "e2e"
@@ -48,23 +48,16 @@ class OwnNodes(Cluster):
             raise StepError("the cluster is not up")
         return self._kubeconfig
 
-    def up(self) -> None:
+    def up(self, images: Sequence[Path]) -> None:
         # What a run that was killed has left is not worth keeping.
         asked([HACK / "cluster", "down", "--name", NAME])
-        done(
-            [
-                HACK / "cluster",
-                "up",
-                *("--name", NAME, "--nodes", str(NODE_COUNT), "--fake-nodes", str(self._fake_nodes)),
-            ]
-        )
+        sizes = ["--nodes", str(NODE_COUNT), "--fake-nodes", str(self._fake_nodes)]
+        given = [f"--images={archive}" for archive in images]
+        done([HACK / "cluster", "up", "--name", NAME, *sizes, *given])
         self._kubeconfig = Path(self._told("kubeconfig").strip())
 
     def down(self) -> None:
         done([HACK / "cluster", "down", "--name", NAME])
-
-    def load(self, archives: Sequence[Path], done: Done = done) -> None:
-        done([HACK / "cluster", "load", "--name", NAME, *archives])
 
     def components(self) -> list[str]:
         return [*REACHABLE, *(f"kubelet@{node}" for node in self.nodes())]
@@ -108,15 +101,14 @@ class Kind(Cluster):
             raise StepError("the cluster is not up")
         return self._kubeconfig
 
-    def up(self) -> None:
+    def up(self, images: Sequence[Path]) -> None:
         done([HACK / "kind", "up", "--name", NAME, "--nodes", str(NODE_COUNT), "--fake-nodes", str(self._fake_nodes)])
         self._kubeconfig = Path(taken([HACK / "kind", "kubeconfig", "--name", NAME]).strip())
+        if images:
+            done([HACK / "kind", "load", "--name", NAME, *images])
 
     def down(self) -> None:
         done([HACK / "kind", "down", "--name", NAME])
-
-    def load(self, archives: Sequence[Path], done: Done = done) -> None:
-        done([HACK / "kind", "load", "--name", NAME, *archives])
 
 
 class Existing(Cluster):
@@ -131,11 +123,8 @@ class Existing(Cluster):
     def kubeconfig(self) -> Path:
         return self._kubeconfig
 
-    def up(self) -> None:
+    def up(self, images: Sequence[Path]) -> None:
         self.refuse_if_used()
-
-    def load(self, archives: Sequence[Path], done: Done = done) -> None:
-        return
 
 
 def _check(program: Path) -> str:

@@ -17,14 +17,13 @@ from endtoend.orders import Handlers, Orders
 from endtoend.outcomes import Outcome
 from endtoend.pod_processes import kill_processes
 from endtoend.runner import LOGS, SuiteRunner
-from endtoend.steps import Journal, StepError
+from endtoend.steps import Journal
 from endtoend.suites import Suite
 from kdl_runtime.errors import KdlError
 from kdl_testing.envtest.options import API
 
-IMAGES = ("pause", "busybox", "operator", "python")
+IMAGES = ("busybox", "operator", "python")
 TRAINING_IMAGES = ("pytorch", "tensorflow", "paddle", "mxnet", "mpi")
-"""They are loaded while tests run that can do without them."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,6 @@ class Run:
         self._options = options
         self._runner = SuiteRunner(journal, shown, options.expression)
         self._lane = Lane(LOGS, journal.say)
-        self._loading = Lane(LOGS, journal.say)
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -70,7 +68,7 @@ class Run:
             self._lane.stop()
             raise
         finally:
-            self.journal.steps += [*self._loading.journal.steps, *self._lane.journal.steps]
+            self.journal.steps += self._lane.journal.steps
         if not self._lane.started:
             for suite in beside:
                 self._runner.beside_it(suite)
@@ -107,17 +105,10 @@ class Run:
         cluster = choice.make(self._runner.assets)
         try:
             with self.journal.step("cluster: up") as detail:
-                cluster.up()
+                cluster.up(archives)
                 detail.append(cluster.kind)
-            if archives:
-                with self.journal.step("cluster: load images"):
-                    cluster.load(archives[: len(IMAGES)])
-                if later := archives[len(IMAGES) :]:
-                    self._loading.start({"images-for-training": partial(self._load, cluster, later)})
             self._with_operator(cluster, wanted)
         finally:
-            # It has ended, or nobody waits for it any more.
-            self._loading.stop()
             if self.journal.failed:
                 self._keep_logs(cluster)
             if self._options.keep:
@@ -126,15 +117,8 @@ class Run:
                 with self.journal.step("cluster: down"):
                     cluster.down()
 
-    def _load(self, cluster: Cluster, archives: list[Path]) -> None:
-        try:
-            with self._loading.journal.step("cluster: load images for training"):
-                cluster.load(archives, self._loading.done)
-        except StepError:
-            return
-
     def _build_images(self, names: Sequence[str]) -> list[Path]:
-        """Their archives, in the order of the names."""
+        """Their archives."""
         with self.journal.step("images") as detail:
             paths = [Path(line) for line in followed([HACK / "images", "build", *names]).split()]
             detail.append(f"{sum(path.stat().st_size for path in paths) // 2**20} MiB")
@@ -157,8 +141,6 @@ class Run:
                 "KDL_E2E_ORDERS": str(orders.path),
             }
             for suite in wanted:
-                if suite is suites.TRAINING:
-                    self._loading.finish()
                 self._runner.on_the_cluster(suite, environment)
                 self._lane.tell()
         finally:

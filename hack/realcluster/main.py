@@ -9,9 +9,11 @@ from typing import Any
 
 import click
 
+from kdl_testing.envtest.cache import cache_home
 from realcluster import control, facts, layout, lifecycle, packages
 from realcluster.check import missing
 from realcluster.images import PAUSE, archives
+from realcluster.imagestore import images_in
 from realcluster.plan import Plan, binaries_needed
 from realcluster.terminal import Report, errors, fake_nodes_option, name_option, nodes_option, refuse, reporter
 
@@ -32,20 +34,29 @@ def check() -> None:
 @name_option
 @nodes_option
 @fake_nodes_option
-def up(name: str, nodes: int, fake_nodes: int) -> None:
+@click.option(
+    "--images",
+    multiple=True,
+    metavar="ARCHIVE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path, resolve_path=True),
+    help="Images that every node has from the beginning, as by `load`; what a cluster had before takes no time.",
+)
+def up(name: str, nodes: int, fake_nodes: int, images: Sequence[Path]) -> None:
     """Start a cluster and print the path of its kubeconfig. Returns when pods can run."""
     report = reporter()
     with errors():
         cluster = layout.of_cluster(name)
         refuse(missing(facts.gather()))
-        plan = _plan(nodes, fake_nodes, report)
+        for archive in images:
+            images_in(archive)
+        plan = _plan(nodes, fake_nodes, images, report)
         report("binaries, packages and images are there")
         lifecycle.up(cluster, plan, report)
         report(f"the cluster {name} is ready")
     click.echo(cluster.kubeconfig)
 
 
-def _plan(nodes: int, fake_nodes: int, report: Report) -> Plan:
+def _plan(nodes: int, fake_nodes: int, images: Sequence[Path], report: Report) -> Plan:
     # Not at the top: it takes a second, which commands that tests call again and again need not wait for.
     from kdl_testing.envtest.assets import locate
 
@@ -59,6 +70,8 @@ def _plan(nodes: int, fake_nodes: int, report: Report) -> Plan:
         cni=str(runtime.plugins),
         pause=PAUSE,
         images=[str(path) for path in archives(["pause"], report)],
+        more_images=[str(path) for path in images],
+        image_store=str(cache_home() / "nodes"),
     )
 
 

@@ -1,8 +1,10 @@
 """A node: containerd and the kubelet in namespaces of their own."""
 
+import os
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from kdl_local.apiserver.kubeconfig import write_private
 from kdl_testing.envtest.probes import http_probe
@@ -57,6 +59,11 @@ class Node:
         self.kubelet = Process(self._kubelet())
 
     @property
+    def containerd_root(self) -> Path:
+        """What it keeps for good."""
+        return self._around.layout.node(self.name) / "containerd"
+
+    @property
     def processes(self) -> Mapping[str, Process]:
         return {CONTAINERD: self.containerd, KUBELET: self.kubelet}
 
@@ -76,8 +83,16 @@ class Node:
                 f"containerd@{self.name}'"
             )
 
+    def import_archive(self, archive: Path) -> None:
+        """In the format of ``docker save``. ClusterError."""
+        descriptor = os.open(archive, os.O_RDONLY)
+        try:
+            self.import_images(descriptor)
+        finally:
+            os.close(descriptor)
+
     def import_images(self, archive: int) -> None:
-        """From an open file in the format of ``docker save``. ClusterError."""
+        """From an archive that is open. ClusterError."""
         ctr = ["ctr", f"--address={CONTAINERD_SOCKET}", "--namespace=k8s.io", "images", "import"]
         # By this path it is opened anew, so that several nodes can read it at once.
         given = Given(descriptors=(archive,), environment=self._environment)

@@ -14,7 +14,8 @@ PER_NODE = (CONTAINERD, KUBELET)
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """``binaries``: of Kubernetes, by name. ``path``: where containerd finds its helpers. ``cni``: the directory of
-    the network plugins. ``images``: archives that every node gets; the first is the pause image."""
+    the network plugins. ``images``: archives without which no pod runs. ``more_images``: archives that every node
+    gets by way of the ``image_store``, a directory."""
 
     nodes: int = 1
     fake_nodes: int = 0
@@ -23,6 +24,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     cni: str
     pause: str
     images: list[str]
+    more_images: list[str] = []
+    image_store: str = ""
 
     @property
     def node_names(self) -> list[str]:

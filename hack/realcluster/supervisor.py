@@ -3,6 +3,7 @@
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from realcluster import configs, control, dns, readiness, uplink
 from realcluster.api import Api
 from realcluster.components import Components
 from realcluster.handover import ERROR, MACHINE_NETWORK, READY, Progress, Reporter
+from realcluster.imagestore import ImageStore
 from realcluster.layout import Layout
 from realcluster.network import API_SERVICE, DNS_PORT, Network
 from realcluster.node import Node, Surroundings
@@ -41,6 +43,8 @@ class Supervisor:
         with ThreadPoolExecutor() as executor:
             starting = executor.submit(api.control_plane.start)
             nodes = list(executor.map(lambda number: Node(around, number), range(1, self._plan.nodes + 1)))
+            if self._plan.more_images:
+                self._give_images(nodes)
             list(executor.map(self._start_containerd, nodes))
             self._report.step(f"containerd and the pause image on {', '.join(self._plan.node_names)}")
             starting.result()
@@ -57,14 +61,28 @@ class Supervisor:
         central = {**api.control_plane.processes, COREDNS: coredns}
         return Server(Components(central, {node.name: node.processes for node in nodes}), nodes)
 
+    def _give_images(self, nodes: Sequence[Node]) -> None:
+        """What no cluster before had is imported on the first node, for all."""
+        store = ImageStore(Path(self._plan.image_store))
+        wanted = [Path(path) for path in self._plan.more_images]
+        first, *others = nodes
+        with store.locked():
+            store.give(first.containerd_root)
+            if lacking := store.lacks(wanted):
+                first.containerd.start()
+                for archive in lacking:
+                    first.import_archive(archive)
+                    self._report.step(f"imported {archive.name}")
+                first.containerd.stop()
+                store.save(first.containerd_root, lacking)
+            for node in others:
+                store.give(node.containerd_root)
+        self._report.step(f"images: {len(wanted)}, of which {len(lacking)} were not there yet")
+
     def _start_containerd(self, node: Node) -> None:
         node.containerd.start()
         for image in self._plan.images:
-            descriptor = os.open(image, os.O_RDONLY)
-            try:
-                node.import_images(descriptor)
-            finally:
-                os.close(descriptor)
+            node.import_archive(Path(image))
 
     def _start_coredns(self, api: Api, network: Network) -> Process:
         corefile = self._layout.directory / "Corefile"

@@ -237,14 +237,18 @@ def test_it_runs_pods_on_two_nodes_and_stops_with_everything(tool: Tool) -> None
 
 def test_nothing_is_left_when_it_is_killed_with_running_pods(tool: Tool) -> None:
     cluster = of_cluster(NAME)
-    tool("up")
-    tool("load", *map(str, images.archives(["busybox"], print)))
-    tool.kubectl("apply", "-f", "-", given=POD.replace("POD", "pod").replace("NODE", "node-1"))
+    [archive] = images.archives(["busybox"], print)
+    pod = POD.replace("POD", "pod").replace("NODE", "node-1")
+    tool("up", f"--images={archive}")
+    tool.kubectl("apply", "-f", "-", given=pod)
     tool.kubectl("wait", "--for=condition=Ready", "pod/pod", "--timeout=60s")
     _kill(marked_processes(cluster.mark))
     assert until_gone(cluster) == []
-    tool("up")
+    again = tool.attempt("up", f"--images={archive}")
+    assert "images: 1, of which 0 were not there yet" in again.stderr
     assert "pod" not in tool.kubectl("get", "pods", "-o", "name")
+    tool.kubectl("apply", "-f", "-", given=pod)
+    tool.kubectl("wait", "--for=condition=Ready", "pod/pod", "--timeout=60s")
     tool("down")
     assert left_behind(cluster) == []
 
