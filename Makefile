@@ -26,7 +26,7 @@ demo: $(STAMP) ## A distributed XGBoost training on a local cluster, from nothin
 test: lint types contracts unit ## Everything that is checked before a commit
 
 unit: $(STAMP) ## The tests alone; PYTEST_ARGS adds options
-	$(BIN)/pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/pytest -n auto --dist loadgroup --junitxml=build/tests.xml -o junit_family=xunit1 $(PYTEST_ARGS)
 
 lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check src test examples hack

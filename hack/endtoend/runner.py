@@ -12,6 +12,8 @@ from endtoend.steps import Journal, NothingRanError, StepError
 from endtoend.suites import EMPTY, SOME_FAILED, Suite
 
 LOGS = PROJECT / "build" / "e2e"
+LAST_TESTS = PROJECT / "build" / "tests.xml"
+"""Of the last `make test`."""
 DIRECTORY_OF_ASSETS = "KUBEBUILDER_ASSETS"
 
 Runner = Callable[[Sequence[str | Path], Mapping[str, str]], int]
@@ -44,7 +46,7 @@ class SuiteRunner:
         elif not self.assets:
             self.journal.skip(suite.name, "the binaries were not found")
         elif suite is suites.CONFORMANCE:
-            self._program(suite, [HACK / "conformance", "--on", "real"])
+            self._program(suite, [HACK / "conformance", "--on", "real", "--local", LAST_TESTS])
         elif suite is suites.DIFFERENTIAL:
             self._program(suite, [PYTHON, "-m", "conformance.differential", *suites.FUZZ])
         else:

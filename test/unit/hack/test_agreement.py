@@ -1,10 +1,14 @@
 """What the outcomes of two runs of the suite have in common."""
 
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from agreement.__main__ import sizes
+from agreement import __main__ as command
+from agreement import earlier
+from agreement.__main__ import local_outcomes, sizes
 from agreement.outcomes import FAILED, PASSED, SKIPPED, Comparison, Outcome, compare, describe, read
 
 
@@ -90,3 +94,63 @@ def test_lines_are_counted_by_folder(tmp_path: Path) -> None:
         (tmp_path / path).write_text("x = 1\n" * lines)
     (tmp_path / "api" / "messages.json").write_text("{}\n")
     assert sizes(tmp_path) == {".": 3, "api": 6}
+
+
+BEGAN = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """A second older than the run of ``report``."""
+    directory = tmp_path / "code"
+    directory.mkdir()
+    (directory / "server.py").touch()
+    os.utime(directory / "server.py", (BEGAN.timestamp() - 1,) * 2)
+    return directory
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    path = tmp_path / "tests.xml"
+    cases = case("test_api").replace("a/test_x.py", "test/conformance/test_x.py") + case("test_other")
+    path.write_text(
+        f'<testsuites><testsuite name="pytest" timestamp="{BEGAN.isoformat()}">{cases}</testsuite></testsuites>'
+    )
+    return path
+
+
+def test_a_run_that_there_was_already_counts_while_the_code_is_the_same(code: Path, report: Path) -> None:
+    (code / "server.pyc").touch()
+    assert earlier.outcomes(report, [code]) == {
+        "test/conformance/test_x.py::test_api": GOOD,
+        "a/test_x.py::test_other": GOOD,
+    }
+    (code / "server.py").touch()
+    assert earlier.outcomes(report, [code]) is None
+
+
+@pytest.mark.parametrize("text", [None, "", "<testsuites/>", "<testsuites><testsuite/></testsuites>"])
+def test_a_report_that_says_nothing_does_not_count(code: Path, tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "odd.xml"
+    if text is not None:
+        path.write_text(text)
+    assert earlier.outcomes(path, [code]) is None
+
+
+@pytest.mark.parametrize(
+    ("case", "runs"),
+    [("test/conformance/test_x.py::test_api", False), ("test/conformance/test_x.py::test_new", True)],
+    ids=["of all cases", "not of all cases"],
+)
+def test_the_suite_runs_again_only_if_it_has_to(
+    monkeypatch: pytest.MonkeyPatch, code: Path, report: Path, case: str, runs: bool
+) -> None:
+    again = {case: GOOD}
+    monkeypatch.setattr(command, "run", lambda kind, reports, options: again)
+    monkeypatch.setattr(command, "PROJECT", code)
+    monkeypatch.setattr(command, "DEFINITIONS", code / "crds")
+    monkeypatch.setattr(command, "SUITE", code / "test" / "conformance")
+    monkeypatch.setattr(command, "LOCAL_CLUSTER", code / "kdl_local")
+    found = local_outcomes(report, code, (), [case])
+    assert found == (again if runs else {"test/conformance/test_x.py::test_api": GOOD})
+    assert local_outcomes(None, code, (), [case]) is again
