@@ -1,9 +1,11 @@
 """``hack/e2e``: see docs/e2e.md."""
 
 import argparse
+import fcntl
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 
 from endtoend import choice, frameworks, outcomes, suites
@@ -12,10 +14,33 @@ from endtoend.runner import LOGS
 from endtoend.steps import Journal
 
 INTERRUPTED = 130
+IN_USE = 3
+LOCK = LOGS.with_suffix(".lock")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    with alone() as free:
+        if not free:
+            print(f"error: {LOCK} is held: these tests are running in this checkout already. Wait for them", flush=True)
+            return IN_USE
+        return _run(options)
+
+
+@contextmanager
+def alone() -> Iterator[bool]:
+    """False if there is another run, whose cluster and logs this one would take for its own."""
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with LOCK.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def _run(options: argparse.Namespace) -> int:
     journal = Journal(frozenset(options.only), say=lambda line: print(line, flush=True))
     run = Run(journal, Options(options.cluster, options.keep, options.k))
     signal.signal(signal.SIGTERM, _interrupt)

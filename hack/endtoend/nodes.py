@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from endtoend.cluster import Cluster
-from endtoend.commands import HACK, asked, done, taken
+from endtoend.commands import HACK, PROJECT, asked, done, taken
 from endtoend.steps import StepError
+from realcluster.layout import name_of_checkout
 
-NAME = "e2e"
+NAME = name_of_checkout("e2e", PROJECT)
 NODE_COUNT = 2
 REACHABLE = {
     "etcd": "etcd",

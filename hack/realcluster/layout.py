@@ -31,6 +31,15 @@ def checked_name(name: str) -> str:
     return name
 
 
+def name_of_checkout(prefix: str, checkout: Path) -> str:
+    """For clusters of its tests: those of another checkout on this machine are called otherwise."""
+    return f"{prefix}-{_digest(checkout)}"
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(str(path).encode()).hexdigest()[:8]
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """``directory`` is the cluster's own, and absolute."""
@@ -49,7 +58,7 @@ class Layout:
     @property
     def cgroup(self) -> str:
         """Below the root of each hierarchy. Other users may have a cluster of the same name."""
-        return f"kdl-{self.name}-{hashlib.sha256(str(self.directory).encode()).hexdigest()[:8]}"
+        return f"kdl-{self.name}-{_digest(self.directory)}"
 
     @property
     def plan(self) -> Path:

@@ -17,11 +17,11 @@ from e2e.waiting import until
 from kdl_local.guard import marked_processes
 from realcluster import cgroups, facts, images
 from realcluster.check import missing
-from realcluster.layout import Layout, of_cluster
+from realcluster.layout import Layout, name_of_checkout, of_cluster
 
 PROJECT = Path(__file__).parents[2]
 CLUSTER = PROJECT / "hack" / "cluster"
-NAME = "tool-test"
+NAME = name_of_checkout("tool", PROJECT)
 
 UP, KEEPER, SUPERVISOR, EVERYTHING = "up", "keeper", "supervisor", "everything"
 
@@ -254,7 +254,7 @@ def test_nothing_is_left_when_it_is_killed_with_running_pods(tool: Tool) -> None
 
 
 def test_two_clusters_run_side_by_side(tool: Tool) -> None:
-    clusters = [of_cluster("tool-a"), of_cluster("tool-b")]
+    clusters = [of_cluster(f"{NAME}-{suffix}") for suffix in "ab"]
     for cluster in clusters:
         tool("up", name=cluster.name)
     assert len({cluster.network.read_text() for cluster in clusters}) == 2

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from endtoend import nodes, outcomes, suites
-from endtoend.__main__ import main
+from endtoend.__main__ import IN_USE, alone, main
 from endtoend.choice import choose
 from endtoend.orders import Orders
 from endtoend.outcomes import Outcome
 from endtoend.pod_processes import kill_processes, main_processes
 from endtoend.steps import FAILED, OK, SKIPPED, Journal, NothingRanError, StepError
+from realcluster.layout import checked_name, name_of_checkout
 
 REPORT = """<?xml version="1.0"?><testsuites><testsuite>
 <testcase classname="test.e2e.test_jobs" name="test_a[x]">
@@ -179,6 +180,26 @@ def test_an_unknown_step_is_refused() -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--only", "everything"])
     assert ended.value.code == 2
+
+
+def test_one_run_at_a_time_in_a_checkout(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = tmp_path / "build" / "e2e.lock"
+    monkeypatch.setattr("endtoend.__main__.LOCK", lock)
+    with alone() as free:
+        assert free
+        assert main(["--cluster", "nodes"]) == IN_USE
+    assert f"{lock} is held" in capsys.readouterr().out
+    with alone() as free:
+        assert free
+
+
+def test_checkouts_have_clusters_of_their_own() -> None:
+    one, other = (name_of_checkout("e2e", Path(checkout)) for checkout in ("/src/a", "/src/b"))
+    assert one != other
+    assert checked_name(f"{one}-a") == f"{one}-a"
+    assert name_of_checkout("e2e", Path("/src/a")) == one
 
 
 def test_what_failed_and_passed_when_tried_again_is_named() -> None:
