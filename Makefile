@@ -17,7 +17,8 @@ $(STAMP): setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(f"Python 3.11 to 3.13 is needed and {sys.executable} is {v[0]}.{v[1]}: call make with PYTHON=/path/to/python3.12") if not (3, 11) <= v < (3, 14) else None'
 	@echo "making the environment in $(VENV) (a minute the first time)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,examples,bench,test,dev]'
+	@# Not compiled: most of it is never imported, and the rest is when it is.
+	@$(BIN)/pip install --no-compile --quiet --disable-pip-version-check --editable '.[local,examples,bench,test,dev]'
 	@touch $@
 
 demo: $(STAMP) ## A distributed XGBoost training on a local cluster, from nothing to the accuracy

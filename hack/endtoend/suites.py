@@ -47,7 +47,7 @@ JOBS = Suite(
     ],
     workers=4,
 )
-TRAINING = Suite("training", ["test/e2e/test_training.py", "test/e2e/test_mpi.py"])
+TRAINING = Suite("training", ["test/e2e/test_training.py", "test/e2e/test_mpi.py"], workers=2)
 FAULTS = Suite("faults", ["test/e2e/test_faults.py", "test/e2e/test_migration.py"])
 SCALE = Suite("scale", ["test/e2e/test_scale.py"])
 UNINSTALL = Suite("uninstall", ["test/e2e/test_uninstall.py"], selects=False)

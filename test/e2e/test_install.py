@@ -125,10 +125,9 @@ def test_crds_are_upgraded_and_taken_back_while_jobs_run(cluster: Cluster, names
         each.until("Running")
     before = stored.object()
     operator = operating.incarnation(cluster)
-    paths = sorted(CRDS.glob("*.yaml"))
-    assert paths
-    for path in paths:
-        cluster.kubectl("apply", "-f", "-", stdin=newer(path))
+    definitions = [newer(path) for path in CRDS.glob("*.yaml")]
+    assert definitions
+    cluster.kubectl("apply", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": definitions})
     until_served(cluster, expected=True)
     running[0].patch({"spec": {"addedLater": "kept"}})
     cluster.kubectl("apply", "-k", str(DEPLOY))
