@@ -14,7 +14,10 @@ import cel
 from kdl_local.apiserver.cel_functions import new_context, unknown_functions
 from kdl_local.apiserver.fields import OMITTED, FieldError, child
 from kdl_local.apiserver.types import Object
+from kdl_runtime.codec.json import encode
 
+_RULES = "x-kubernetes-validations"
+_RULES_KEY = encode(_RULES)
 _MACRO_VARIABLE = re.compile(r"\.(?:all|exists|exists_one|map|filter)\(\s*([A-Za-z_]\w*)\s*,")
 _TYPE_NAMES = frozenset(
     {"int", "uint", "double", "string", "bool", "bytes", "list", "map", "null_type", "type"}
@@ -269,11 +272,13 @@ def compile_rules(
 ) -> RuleNode:
     """The rules of a schema, at every level; one that cannot be compiled is an error at its place in the schema."""
     node = RuleNode(schema, root)
-    for index, entry in enumerate(schema.get("x-kubernetes-validations") or ()):
+    if _RULES_KEY not in encode(schema):
+        return node
+    for index, entry in enumerate(schema.get(_RULES) or ()):
         try:
             node.rules.append(compile_rule(entry, schema, root=root))
         except RuleError as error:
-            where = child(path, f"x-kubernetes-validations[{index}].rule")
+            where = child(path, f"{_RULES}[{index}].rule")
             errors.append(FieldError.invalid(where, entry.get("rule"), str(error)))
     node.escapes = any(rule.names_escaped for rule in node.rules) and _needs_escape(schema)
     for name, item in (schema.get("properties") or {}).items():

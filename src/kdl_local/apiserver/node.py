@@ -10,12 +10,13 @@ from typing import Any
 
 from kdl_local.apiserver.checks import Check, Path, formatted, list_check, type_check, value_checks
 from kdl_local.apiserver.fields import FieldError
+from kdl_local.apiserver.shared import Shared
 from kdl_runtime.codec.json import decode, encode
 
 Resolve = Callable[[str], "Node"]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Node:
     """One schema: its children, how it prunes and defaults, and its checks.
 
@@ -109,15 +110,23 @@ def _junctor_error(path: Path, rest: str) -> FieldError:
 
 
 def compile_schema(schema: Mapping[str, Any], resolve: Resolve | None = None) -> Node:
-    """The node of a schema. ``resolve`` gives the node of a ``$ref``; structural schemas have none.
+    """The node of a schema. ``resolve`` gives the node of a ``$ref``; structural schemas have none, and share their
+    nodes.
 
     Raises ``re.error`` for a pattern that is not a regular expression; ``crd`` checks patterns before it comes to that.
     """
-    if resolve is not None and "$ref" in schema:
-        return resolve(schema["$ref"])
+    if resolve is None:
+        return _SHARED.of(schema)
+    return resolve(schema["$ref"]) if "$ref" in schema else _compiled(schema, resolve)
+
+
+def _compiled(schema: Mapping[str, Any], resolve: Resolve | None = None) -> Node:
     node = Node(schema)
     fill(node, schema, resolve)
     return node
+
+
+_SHARED = Shared(_compiled)
 
 
 def fill(node: Node, schema: Mapping[str, Any], resolve: Resolve | None = None) -> None:

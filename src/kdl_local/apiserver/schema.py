@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from kdl_local.apiserver.checks import Path, formatted
@@ -35,8 +36,7 @@ class StructuralSchema:
     ) -> None:
         self._schema = schema
         self._rules = rules
-        self._root = compile_schema(schema)
-        self._root.embedded = True
+        self._root = replace(compile_schema(schema), embedded=True)
 
     def openapi(self) -> Mapping[str, Any]:
         return self._schema

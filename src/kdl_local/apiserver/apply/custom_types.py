@@ -1,10 +1,12 @@
 """Field types of custom resources, from the schema in their definition."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from kdl_local.apiserver.apply.builtin_types import OBJECT_META, builtin_type
 from kdl_local.apiserver.apply.fieldtypes import DEDUCED, UNTYPED, FieldType, ListType, MapType, list_type, scalar_of
+from kdl_local.apiserver.shared import Shared
 
 _PRESERVE = "x-kubernetes-preserve-unknown-fields"
 _STRING = FieldType("string")
@@ -19,7 +21,10 @@ def custom_type(schema: Schema) -> FieldType:
 
 def _type(schema: Schema, *, preserve: bool) -> FieldType:
     """``preserve``: a schema around this one keeps unknown fields, and with it all below."""
-    preserve = preserve or bool(schema.get(_PRESERVE))
+    return (_IN_PRESERVED if preserve or schema.get(_PRESERVE) else _IN_KNOWN).of(schema)
+
+
+def _made(schema: Schema, *, preserve: bool) -> FieldType:
     match schema.get("type"):
         case "object":
             map_ = _map(schema, preserve=preserve)
@@ -58,3 +63,7 @@ def _list(schema: Schema, *, preserve: bool) -> ListType:
     defaults = {key: properties.get(key, {}).get("default") for key in found.keys}
     found.defaults = {key: value for key, value in defaults.items() if value is not None}
     return found
+
+
+_IN_PRESERVED = Shared(partial(_made, preserve=True))
+_IN_KNOWN = Shared(partial(_made, preserve=False))

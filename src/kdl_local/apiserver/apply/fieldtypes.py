@@ -72,7 +72,7 @@ class MapType:
         return self.fields.get(name, self.element)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class FieldType:
     """The forms that a value may have: one where it is declared, several where its type has to be deduced.
 
