@@ -80,7 +80,7 @@ def namespace(cluster: Cluster, api: Api, request: pytest.FixtureRequest) -> Ite
     finally:
         namespace.history.stop()
         if request.node.stash.get(_failed, False):
-            report.write(namespace, cluster.logs / f"{request.node.name}.txt")
+            report.write(namespace, cluster.logs / f"{request.node.name.replace('/', '-')}.txt")
         _delete(namespace)
 
 
