@@ -5,10 +5,12 @@ code.
 """
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import BaseModel
 
 from kdl_runtime.codec import json, yaml
 from kdl_runtime.types import parse_api_version
@@ -103,7 +105,7 @@ def _columns(api_version: str, schema: Schema) -> list[dict[str, str]]:
 
 def _schema(framework: Framework, api_version: str) -> Schema:
     conventions = framework.conventions[api_version]
-    schema = model_schema(conventions.model, _builtin)
+    schema: Schema = json.decode(_model_schema(conventions.model))
     fields: dict[str, Any] = schema["properties"]
     # The bound on the name keeps the estimated cost of the name's rules small.
     name = {"type": "string", "maxLength": MAX_NAME}
@@ -126,6 +128,12 @@ def _schema(framework: Framework, api_version: str) -> Schema:
     if found := [*replica.get(_VALIDATIONS, []), *replica_rules(framework, conventions)]:
         replica[_VALIDATIONS] = found
     return schema
+
+
+@cache
+def _model_schema(model: type[BaseModel]) -> bytes:
+    """Encoded, because a schema is built upon."""
+    return json.encode(model_schema(model, _builtin))
 
 
 def _builtin(name: str) -> Schema:

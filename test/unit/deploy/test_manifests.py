@@ -18,33 +18,33 @@ from kdl_runtime.types import Resource, parse_api_version
 from kdl_testing.direct import DirectTransport
 from kdl_workloads.api.definitions import KUBERNETES_VERSION
 from kdl_workloads.crds import all_crds
-from unit.deploy.manifests import DEPLOY, Object, built, only
+from unit.deploy.manifests import DEPLOY, GROUP, Object, built, only
 from unit.kdl_workloads.operator.cluster import START, on_virtual_time
 
-OBJECTS = built(DEPLOY)
+pytestmark = GROUP
 NAMESPACE = "kdl-system"
 NAME = "kdl-operator"
 
 
-def pod_spec(objects: list[Object] = OBJECTS) -> dict[str, Any]:
-    spec: dict[str, Any] = only(objects, "Deployment", NAME)["spec"]["template"]["spec"]
+def pod_spec(directory: Path = DEPLOY) -> dict[str, Any]:
+    spec: dict[str, Any] = only(built(directory), "Deployment", NAME)["spec"]["template"]["spec"]
     return spec
 
 
-def container(objects: list[Object] = OBJECTS) -> dict[str, Any]:
-    [found] = pod_spec(objects)["containers"]
+def container(directory: Path = DEPLOY) -> dict[str, Any]:
+    [found] = pod_spec(directory)["containers"]
     return dict(found)
 
 
 def test_every_crd_is_installed() -> None:
-    found = [item["metadata"]["name"] for item in OBJECTS if item["kind"] == "CustomResourceDefinition"]
+    found = [item["metadata"]["name"] for item in built(DEPLOY) if item["kind"] == "CustomResourceDefinition"]
     assert sorted(found) == [crd["metadata"]["name"] for crd in all_crds()]
 
 
 def test_namespaced_objects_are_in_the_namespace() -> None:
     cluster_wide = {"CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "Namespace"}
-    assert only(OBJECTS, "Namespace", NAMESPACE)
-    for item in OBJECTS:
+    assert only(built(DEPLOY), "Namespace", NAMESPACE)
+    for item in built(DEPLOY):
         expected = None if item["kind"] in cluster_wide else NAMESPACE
         assert item["metadata"].get("namespace") == expected, (item["kind"], item["metadata"]["name"])
 
@@ -60,7 +60,7 @@ def test_the_pod_is_confined() -> None:
     }
     assert pod["serviceAccountName"] == NAME
     assert (
-        only(OBJECTS, "Namespace", NAMESPACE)["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+        only(built(DEPLOY), "Namespace", NAMESPACE)["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
         == "restricted"
     )
     assert container()["resources"]["requests"].keys() == {"cpu", "memory"}
@@ -76,7 +76,7 @@ def test_the_image_is_the_one_that_is_built_and_its_user_the_same() -> None:
 @pytest.mark.parametrize("directory", [DEPLOY, DEPLOY / "namespaced"], ids=lambda path: path.name)
 def test_the_arguments_are_flags_of_the_operator(directory: Path) -> None:
     with click.Context(command) as context:
-        command.parse_args(context, list(container(built(directory))["args"]))
+        command.parse_args(context, list(container(directory)["args"]))
     assert context.params["leader_elect"]
     assert context.params["namespaces"] == (() if directory == DEPLOY else ("team-a",))
     assert context.params["graceful_shutdown_timeout"] < pod_spec()["terminationGracePeriodSeconds"]
@@ -95,9 +95,9 @@ def test_the_probes_and_the_service_find_the_ports_that_the_operator_opens() -> 
         "livenessProbe": {"path": "/healthz", "port": "health"},
         "readinessProbe": {"path": "/readyz", "port": "health"},
     }
-    service = only(OBJECTS, "Service", f"{NAME}-metrics")["spec"]
+    service = only(built(DEPLOY), "Service", f"{NAME}-metrics")["spec"]
     assert [port["targetPort"] for port in service["ports"]] == ["metrics"]
-    labels = only(OBJECTS, "Deployment", NAME)["spec"]["template"]["metadata"]["labels"]
+    labels = only(built(DEPLOY), "Deployment", NAME)["spec"]["template"]["metadata"]["labels"]
     assert service["selector"].items() <= labels.items()
 
 
@@ -132,7 +132,7 @@ async def test_a_server_takes_them_strictly() -> None:
     server = ApiServer(clock, random.Random(1))
     client = Client(DirectTransport(server), clock)
     plurals = {"Namespace": NAMESPACES, "CustomResourceDefinition": CRDS, "Service": SERVICES}
-    for item in OBJECTS:
+    for item in built(DEPLOY):
         if item["kind"] != "Deployment":
             resource = plurals.get(item["kind"]) or generic(item)
             stored = await client.create(resource, item, WriteOptions(field_validation="Strict"))

@@ -1,18 +1,18 @@
 """The component by which pods can report their progress."""
 
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 
 from kdl_cli.commands.operator import command
 from kdl_workloads.progress.tokens import SECRET_NAME
-from unit.deploy.manifests import DEPLOY, built, only, rules
-from unit.deploy.test_secure_metrics import with_components
+from unit.deploy.manifests import DEPLOY, GROUP, built, only, rules, with_components
+
+pytestmark = GROUP
 
 
-def test_flags_port_service_and_url_agree(tmp_path: Path) -> None:
-    objects = with_components(tmp_path, "monitoring", "secure-metrics", "progress")
+def test_flags_port_service_and_url_agree() -> None:
+    objects = with_components("monitoring", "secure-metrics", "progress")
     [container] = only(objects, "Deployment", "kdl-operator")["spec"]["template"]["spec"]["containers"]
     with click.Context(command) as context:
         command.parse_args(context, list(container["args"]))
@@ -27,8 +27,8 @@ def test_flags_port_service_and_url_agree(tmp_path: Path) -> None:
     assert service["spec"]["selector"].items() <= labels.items()
 
 
-def test_the_only_secret_that_can_be_read_is_the_key(tmp_path: Path) -> None:
-    objects = with_components(tmp_path, "progress")
+def test_the_only_secret_that_can_be_read_is_the_key() -> None:
+    objects = with_components("progress")
     assert rules(objects, "Role", "kdl-operator-progress") == [
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
         {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [SECRET_NAME], "verbs": ["get"]},

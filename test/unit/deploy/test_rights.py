@@ -18,7 +18,7 @@ from kdl_testing.direct import DirectTransport
 from kdl_workloads.framework import KUBEDL, WORKER, Framework
 from kdl_workloads.frameworks.registry import BUILT_IN
 from kdl_workloads.operator import OperatorOptions, build
-from unit.deploy.manifests import DEPLOY, built, rules
+from unit.deploy.manifests import DEPLOY, GROUP, Object, built, rules
 from unit.deploy.rbac import Access, Gate, access_of, allowed, granted
 from unit.kdl_workloads.operator.cluster import (
     NAMESPACE,
@@ -30,9 +30,8 @@ from unit.kdl_workloads.operator.cluster import (
     pytorch_job,
 )
 
-OBJECTS = built(DEPLOY)
-OPERATOR = rules(OBJECTS, "ClusterRole", "kdl-operator")
-LEASES = rules(OBJECTS, "Role", "kdl-operator")
+pytestmark = GROUP
+
 KINDS = [(framework, version) for framework in BUILT_IN for version in framework.conventions]
 RESOURCES = [framework.resource(version) for framework in BUILT_IN for version in framework.stored_versions()]
 
@@ -50,6 +49,14 @@ CLAIMS = {
     "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {}}],
     "persistentVolumeClaimRetentionPolicy": {"whenFinished": "Delete"},
 }
+
+
+def of_operator() -> list[Object]:
+    return rules(built(DEPLOY), "ClusterRole", "kdl-operator")
+
+
+def on_leases() -> list[Object]:
+    return rules(built(DEPLOY), "Role", "kdl-operator")
 
 
 def job(framework: Framework, version: str, **policy: Any) -> dict[str, Any]:
@@ -81,7 +88,7 @@ def job(framework: Framework, version: str, **policy: Any) -> dict[str, Any]:
 
 def gated(*served: Resource) -> tuple[Cluster, Gate]:
     cluster = Cluster(*served)
-    gate = Gate(cluster.gateway.handle, OPERATOR)
+    gate = Gate(cluster.gateway.handle, of_operator())
     cluster.gateway.handle = gate.handle
     return cluster, gate
 
@@ -151,7 +158,7 @@ async def test_every_right_is_there_and_every_right_is_used() -> None:
     kind = PYTORCH_JOBS
     if ("get", kind.group, kind.plural) in asked:
         asked |= {("get", resource.group, resource.plural) for resource in RESOURCES}
-    assert granted(OPERATOR) - asked == UNSEEN
+    assert granted(of_operator()) - asked == UNSEEN
 
 
 @on_virtual_time
@@ -171,7 +178,7 @@ async def test_one_namespace_is_enough_for_an_operator_of_one_namespace() -> Non
 async def test_the_lease() -> None:
     """Two candidates: one leads, the other watches it, and takes over."""
     cluster = Cluster()
-    gate = Gate(cluster.server.handle, LEASES)
+    gate = Gate(cluster.server.handle, on_leases())
     cluster.direct.create(NAMESPACES, {"metadata": {"name": "kdl-system"}})
     clock = LoopClock(START)
     leaders: list[str] = []
@@ -187,7 +194,7 @@ async def test_the_lease() -> None:
         await asyncio.sleep(30)
     assert leaders == ["first", "second"]
     assert gate.refused == set()
-    assert {access.right for access in gate.asked} == granted(LEASES)
+    assert {access.right for access in gate.asked} == granted(on_leases())
 
 
 @pytest.mark.parametrize(
@@ -200,7 +207,7 @@ async def test_the_lease() -> None:
     ],
 )
 def test_no_other_lease(access: Access, expected: bool) -> None:
-    assert allowed(access, LEASES) is expected
+    assert allowed(access, on_leases()) is expected
 
 
 @pytest.mark.parametrize("directory", [DEPLOY, DEPLOY / "namespaced"], ids=lambda path: path.name)
@@ -217,22 +224,22 @@ ENTRANCES = {"serviceaccounts/token", "pods/exec", "pods/attach", "nodes/proxy"}
 
 
 def test_no_right_lets_it_read_secrets_or_enter_pods() -> None:
-    assert {resource for _, _, resource in granted(OPERATOR)}.isdisjoint(ENTRANCES)
-    assert {verb for verb, _, resource in granted(OPERATOR) if resource == "secrets"} == {"create"}
-    assert {verb for verb, _, _ in granted(OPERATOR)}.isdisjoint({"escalate", "impersonate", "deletecollection"})
+    assert {resource for _, _, resource in granted(of_operator())}.isdisjoint(ENTRANCES)
+    assert {verb for verb, _, resource in granted(of_operator()) if resource == "secrets"} == {"create"}
+    assert {verb for verb, _, _ in granted(of_operator())}.isdisjoint({"escalate", "impersonate", "deletecollection"})
 
 
 def test_it_gives_away_one_role_and_no_other() -> None:
     """And that one lets an agent into pods, and see nothing else."""
-    assert [rule["resourceNames"] for rule in OPERATOR if "bind" in rule["verbs"]] == [["kdl-mpi-launcher"]]
-    given = {(verb, resource) for verb, _, resource in granted(rules(OBJECTS, "ClusterRole", "kdl-mpi-launcher"))}
+    assert [rule["resourceNames"] for rule in of_operator() if "bind" in rule["verbs"]] == [["kdl-mpi-launcher"]]
+    given = {(verb, resource) for verb, _, resource in granted(rules(built(DEPLOY), "ClusterRole", "kdl-mpi-launcher"))}
     assert given == {("get", "pods"), ("get", "pods/exec"), ("create", "pods/exec")}
 
 
 @pytest.mark.parametrize(("framework", "version"), KINDS, ids=lambda item: getattr(item, "kind", item))
 def test_users_may_do_with_jobs_what_they_may_do_with_pods(framework: Framework, version: str) -> None:
     resource = framework.resource(version)
-    view, edit = (granted(rules(OBJECTS, "ClusterRole", f"kdl-jobs-{name}")) for name in ("view", "edit"))
+    view, edit = (granted(rules(built(DEPLOY), "ClusterRole", f"kdl-jobs-{name}")) for name in ("view", "edit"))
     readings = {(verb, resource.group, resource.plural) for verb in ("get", "list", "watch")}
     writings = {(verb, resource.group, resource.plural) for verb in ("create", "update", "patch", "delete")}
     assert readings <= view
