@@ -55,7 +55,7 @@ UNINSTALL = Suite("uninstall", ["test/e2e/test_uninstall.py"], selects=False)
 ON_THE_CLUSTER = (INSTALL, JOBS, TRAINING, FAULTS, SCALE, UNINSTALL)
 """One after the other, since some kill what the others need. They want the operator deployed."""
 
-ENVTEST = Suite("envtest", ["test/envtest"], workers=2, selects=False)
+ENVTEST = Suite("envtest", ["test/envtest"], workers=3, selects=False)
 CLIENT_GO = Suite(
     "client-go",
     ["test/conformance/test_client_go.py"],

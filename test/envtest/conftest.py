@@ -7,6 +7,7 @@ import pytest
 
 from kdl_testing.envtest import FAKE_CLUSTER, Cluster, ControlPlane, ControlPlaneOptions
 from kdl_testing.envtest.assets import AssetsError, locate
+from kdl_testing.envtest.options import CONTROLLER_MANAGER
 
 pytest_plugins = ["kdl_testing.pytest_plugin"]
 
@@ -21,7 +22,9 @@ def binaries() -> Mapping[str, Path]:
 
 @pytest.fixture(scope="session")
 def control_plane_options() -> ControlPlaneOptions:
-    return ControlPlaneOptions(components=FAKE_CLUSTER)
+    """Autoscalers are looked at more often than every 15 s."""
+    often = ["--horizontal-pod-autoscaler-sync-period=2s"]
+    return ControlPlaneOptions(components=FAKE_CLUSTER, extra_args={CONTROLLER_MANAGER: often})
 
 
 @pytest.fixture

@@ -90,12 +90,12 @@ def sample(example: str, namespace: str) -> dict[str, Any]:
 
 
 async def until(holds: Callable[[], Awaitable[Any]], what: str, seconds: float = SECONDS) -> None:
-    """Asks again and again. AssertionError that says what has not become so."""
+    """Asks again and again, the less often the longer it takes. AssertionError that says what has not become so."""
+    pause = 0.02
     try:
         async with asyncio.timeout(seconds):
-            while True:
-                if await holds():
-                    return
-                await asyncio.sleep(0.02)
+            while not await holds():
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.2, 0.5)
     except TimeoutError as error:
         raise AssertionError(f"after {seconds:g} s it is still not so: {what}") from error

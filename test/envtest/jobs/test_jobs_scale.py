@@ -13,7 +13,7 @@ from envtest.jobs.elastic import job, pods, resource, running
 from kdl_runtime.resources.registry import HORIZONTAL_POD_AUTOSCALERS
 
 AUTOSCALER_SECONDS = 90.0
-"""The controller looks every 15 s, and for new kinds every 30 s."""
+"""The controller looks for new kinds every 30 s."""
 
 
 async def has_running(world: World, count: int) -> bool:

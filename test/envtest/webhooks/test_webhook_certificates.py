@@ -95,7 +95,7 @@ async def test_certificates_change_under_requests_that_all_succeed(world: World)
                 await world.client.patch(
                     V1, ObjectKey("default", "one"), Patch(PatchType.MERGE, {"spec": {"rows": requests}})
                 )
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.1)
 
         async def shake_hands() -> None:
             """With every replica, by what the API server has been told to trust; it keeps its own connections."""
@@ -109,7 +109,7 @@ async def test_certificates_change_under_requests_that_all_succeed(world: World)
                     seen.add(writer.get_extra_info("ssl_object").getpeercert(binary_form=True))
                     writer.transport.abort()
                     handshakes += 1
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.2)
 
         await asyncio.gather(request(), shake_hands())
         print(f"{requests} requests, {handshakes} handshakes, {len(seen)} certificates, {len(bundles)} bundles")
