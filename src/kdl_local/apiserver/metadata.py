@@ -49,19 +49,19 @@ def check_shape(resource: Resource, obj: Object) -> None:
     meta = {key: value for key, value in meta.items() if value is not None}
     meta.pop("selfLink", None)
     for name in _STRINGS:
-        _expect(resource, f"metadata.{name}", isinstance(meta.get(name, ""), str), "a string")
+        _expect(resource, name, isinstance(meta.get(name, ""), str), "a string")
     for name in ("creationTimestamp", "deletionTimestamp"):
         _check_time(resource, meta.get(name))
     for name in ("labels", "annotations"):
         if isinstance(found := meta.get(name), dict) and None in found.values():
             meta[name] = {key: "" if value is None else value for key, value in found.items()}
-        _expect(resource, f"metadata.{name}", _is_string_map(meta.get(name, {})), "an object of strings")
+        _expect(resource, name, _is_string_map(meta.get(name, {})), "an object of strings")
     finalizers = meta.get("finalizers", [])
     strings = isinstance(finalizers, list) and all(isinstance(item, str) for item in finalizers)
-    _expect(resource, "metadata.finalizers", strings, "a list of strings")
+    _expect(resource, "finalizers", strings, "a list of strings")
     owners = meta.get("ownerReferences", [])
     objects = isinstance(owners, list) and all(isinstance(item, dict) for item in owners)
-    _expect(resource, "metadata.ownerReferences", objects, "a list of objects")
+    _expect(resource, "ownerReferences", objects, "a list of objects")
     for name in _EMPTY_IS_ABSENT:
         if not meta.get(name, True):
             del meta[name]
@@ -76,9 +76,9 @@ def prune(obj: Object) -> list[str]:
     return [f"metadata.{name}" for name in unknown]
 
 
-def _expect(resource: Resource, path: str, holds: bool, shape: str) -> None:
+def _expect(resource: Resource, name: str, holds: bool, shape: str) -> None:
     if not holds:
-        raise Undecodable(resource, f"{path} must be {shape}")
+        raise Undecodable(resource, f"metadata.{name} must be {shape}")
 
 
 def _check_time(resource: Resource, value: str | None) -> None:

@@ -2,15 +2,17 @@
 
 from datetime import UTC, datetime
 
+_OFFSET = "+00:00"
+
 
 def format_time(moment: datetime) -> str:
     """``2026-01-31T12:00:00Z``: whole seconds, truncated, as in every metav1.Time field."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).isoformat(timespec="seconds").removesuffix(_OFFSET) + "Z"
 
 
 def format_micro_time(moment: datetime) -> str:
     """``2026-01-31T12:00:00.123456Z``, as in Lease and Event."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix(_OFFSET) + "Z"
 
 
 def parse_time(text: str) -> datetime:
