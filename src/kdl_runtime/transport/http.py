@@ -24,6 +24,7 @@ from kdl_runtime.clock import Clock
 from kdl_runtime.errors import TransportError
 from kdl_runtime.transport.auth_provider import ProviderCredentials
 from kdl_runtime.transport.config import ClusterConfig, ConfigError, Impersonation
+from kdl_runtime.transport.connector import Connector, cut_if_given_up, drop
 from kdl_runtime.transport.credentials import Credential, Credentials, RereadSource, StoredCredentials
 from kdl_runtime.transport.exec_plugin import PluginCredentials
 from kdl_runtime.transport.tls import client_context
@@ -184,19 +185,20 @@ class HttpTransport:
         session = sessions.streams if streaming else sessions.requests
         sessions.active += 1
         try:
-            response = await session.request(
-                request.method,
-                self._url(request),
-                data=request.body or None,
-                headers=headers,
-                allow_redirects=False,
-                proxy=self.config.proxy_url or None,
-                server_hostname=self.config.tls_server_name or None,
-            )
+            with cut_if_given_up():
+                response = await session.request(
+                    request.method,
+                    self._url(request),
+                    data=request.body or None,
+                    headers=headers,
+                    allow_redirects=False,
+                    proxy=self.config.proxy_url or None,
+                    server_hostname=self.config.tls_server_name or None,
+                )
             try:
                 yield response
             finally:
-                _drop(response)
+                drop(response)
         finally:
             sessions.active -= 1
             for idle in [retired for retired in self._closing if not retired.active]:
@@ -231,17 +233,6 @@ class HttpTransport:
         return fresh
 
 
-def _drop(response: aiohttp.ClientResponse) -> None:
-    """A body that was read to its end has given its connection back already; any other cannot be reused.
-
-    It is cut: TLS says farewell and waits half a minute for the answer, which a server that is busy does not give.
-    """
-    transport = response.connection.transport if response.connection else None
-    response.close()
-    if transport is not None:
-        transport.abort()
-
-
 # What may stand in a path as it is; everything else is percent-encoded (RFC 3986, section 3.3).
 _PATH_SAFE = "/:@!$&'()*+,;=~"
 
@@ -258,7 +249,7 @@ class _Sessions:
             tls = client_context(ca, certificate, insecure=config.insecure_skip_tls_verify)
         self.requests, self.streams = (
             aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ssl=tls, keepalive_timeout=90),
+                connector=Connector(limit=0, ssl=tls, keepalive_timeout=90),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=options.connect_timeout),
                 read_bufsize=2**18,

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from aiohttp import web
 from kdl_runtime.errors import TransportError
 from kdl_runtime.transport.config import ClusterConfig, ConfigError, Source, UserConfig
 from kdl_runtime.transport.credentials import REREAD_SECONDS
-from kdl_runtime.transport.http import HttpRequest, HttpTransport
+from kdl_runtime.transport.http import HttpRequest, HttpTransport, RequestTimeoutError
 from kdl_runtime.transport.tls import client_context
 
 GET = HttpRequest("GET", "/")
@@ -194,4 +195,29 @@ async def test_a_stream_that_is_left_is_closed_without_the_servers_consent(
         transport = transports(url, ca=Source(data=authority.certificate))
         async with transport.stream(GET) as response:
             assert await anext(response.chunks()) == b"{}"
+        await ended
+
+
+async def test_the_connection_of_a_request_that_is_given_up_is_closed_without_the_servers_consent(
+    transports: Any, authority: Any, tmp_path: Path
+) -> None:
+    """The server has taken the request, and does not answer that nor the farewell of TLS."""
+    context = authority.server_context(tmp_path)
+
+    def take_and_fall_silent(listener: socket.socket) -> None:
+        with listener.accept()[0] as accepted:
+            tls = context.wrap_socket(accepted, server_side=True)
+            tls.recv(65536)
+            with socket.socket(fileno=tls.detach()) as plain:
+                plain.settimeout(10)
+                with suppress(ConnectionResetError):
+                    while plain.recv(65536):
+                        pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ended = asyncio.create_task(asyncio.to_thread(take_and_fall_silent, listener))
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        transport = transports(url, ca=Source(data=authority.certificate))
+        with pytest.raises(RequestTimeoutError):
+            await transport.request(replace(GET, timeout=0.5))
         await ended
