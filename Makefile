@@ -5,6 +5,9 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 CACHE  := $(or $(KDL_CACHE_HOME),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kdl)
 
+# Tests start hundreds of short programs: each would compile anew all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test unit lint types contracts format crds assets images e2e conformance bench bench-runtime docs clean
 

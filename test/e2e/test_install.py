@@ -125,8 +125,7 @@ def test_crds_are_upgraded_and_taken_back_while_jobs_run(cluster: Cluster, names
         each.until("Running")
     before = stored.object()
     operator = operating.incarnation(cluster)
-    definitions = [newer(path) for path in CRDS.glob("*.yaml")]
-    assert definitions
+    definitions = [newer(CRDS / f"{kind.resource.plural}.{kind.resource.group}.yaml") for kind in KINDS]
     cluster.kubectl("apply", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": definitions})
     until_served(cluster, expected=True)
     running[0].patch({"spec": {"addedLater": "kept"}})
