@@ -1,7 +1,7 @@
 """Steps at the same time as those on the cluster, which wait for most of theirs.
 
-Those of a lane are run one after the other, at a low priority, so that what the cluster does comes first. What they
-write is kept, and told a whole step at a time when nothing else is being told.
+They are run one after the other, at a low priority, so that what the cluster does comes first. What they write is kept,
+and told a whole step at a time when nothing else is being told.
 """
 
 import os
@@ -16,7 +16,7 @@ from typing import IO
 from endtoend.commands import PROJECT
 from endtoend.steps import Journal
 
-NICE = ("nice", "-n", "15")
+NICE = ("nice", "-n", "10")
 GRACE = 60.0
 """Seconds in which a program takes down what it has started, before it is killed."""
 LOOK = 0.5

@@ -41,7 +41,7 @@ class Run:
         self.journal = journal
         self._options = options
         self._runner = SuiteRunner(journal, shown, options.expression)
-        self._lanes = [Lane(LOGS, journal.say) for _ in suites.LANES]
+        self._lane = Lane(LOGS, journal.say)
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -60,31 +60,24 @@ class Run:
             if choice is not None:
                 self._start_beside(beside)
                 self._on_a_cluster(choice, on_it)
-                self._finish_beside()
+                self._lane.finish()
         except (KdlError, OSError) as error:
             self.journal.say(f"error: {error}")
-            self._finish_beside()
+            self._lane.finish()
         except BaseException:
-            for lane in self._lanes:
-                lane.stop()
+            self._lane.stop()
             raise
         finally:
-            self.journal.steps += [step for lane in self._lanes for step in lane.journal.steps]
-        if not any(lane.started for lane in self._lanes):
+            self.journal.steps += self._lane.journal.steps
+        if not self._lane.started:
             for suite in beside:
                 self._runner.beside_it(suite)
 
     def _start_beside(self, wanted: list[Suite]) -> None:
+        runner = SuiteRunner(self._lane.journal, self._lane.run, assets=self._runner.assets)
         if wanted:
             self.journal.say(f"beside the cluster: {', '.join(suite.name for suite in wanted)}; told as each ends")
-        for lane, planned in zip(self._lanes, suites.LANES, strict=True):
-            runner = SuiteRunner(lane.journal, lane.run, assets=self._runner.assets)
-            if steps := {suite.name: partial(runner.beside_it, suite) for suite in planned if suite in wanted}:
-                lane.start(steps)
-
-    def _finish_beside(self) -> None:
-        for lane in self._lanes:
-            lane.finish()
+            self._lane.start({suite.name: partial(runner.beside_it, suite) for suite in wanted})
 
     # ---- before the tests
 
@@ -149,8 +142,7 @@ class Run:
             }
             for suite in wanted:
                 self._runner.on_the_cluster(suite, environment)
-                for lane in self._lanes:
-                    lane.tell()
+                self._lane.tell()
         finally:
             orders.stop()
             operator.stop()

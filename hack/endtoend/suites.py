@@ -68,10 +68,8 @@ DIFFERENTIAL = Suite("differential", [], selects=False)
 SIMULATION = Suite("simulation", [], selects=False)
 DECISIONS = Suite("decisions", [], selects=False)
 
-LANES = ((ENVTEST, CLIENT_GO, CLUSTER_TOOL), (CONFORMANCE, DIFFERENTIAL, SIMULATION, DECISIONS))
-"""At the same time as those on the cluster, and each lane beside the other: the first one waits most of the time, the
-second one computes. They start what they need, and need the binaries only."""
-BESIDE_IT = tuple(suite for lane in LANES for suite in lane)
+BESIDE_IT = (ENVTEST, CLIENT_GO, CLUSTER_TOOL, CONFORMANCE, DIFFERENTIAL, SIMULATION, DECISIONS)
+"""They start what they need, and need the binaries only."""
 
 NAMES = tuple(suite.name for suite in (*ON_THE_CLUSTER, *BESIDE_IT))
 SOME_FAILED = 1

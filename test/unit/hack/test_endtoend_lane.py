@@ -2,7 +2,6 @@
 
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 
 from endtoend import suites
 from endtoend.cluster import Cluster
-from endtoend.lane import NICE, Lane
+from endtoend.lane import Lane
 from endtoend.run import Options, Run
 from endtoend.runner import SuiteRunner
 from endtoend.steps import FAILED, OK, Journal
@@ -57,7 +56,7 @@ def test_steps_are_told_whole_and_in_their_order(tmp_path: Path) -> None:
     first, second = (text.splitlines() for text in played.said)
     assert first[:3] == ["=== first", "first", "code 3"]
     assert first[3].startswith("=== first: ok after")
-    assert second[1] == str(min(os.getpriority(os.PRIO_PROCESS, 0) + int(NICE[-1]), 19)), "the cluster comes first"
+    assert second[1] == str(min(os.getpriority(os.PRIO_PROCESS, 0) + 10, 19)), "the cluster comes first"
     assert [step.name for step in played.lane.journal.steps] == ["first", "second"]
     assert (tmp_path / "second.log").read_text().splitlines() == second
 
@@ -155,22 +154,3 @@ def test_a_cluster_starts_with_the_images_that_the_tests_need(monkeypatch: pytes
         run = Run(Journal(frozenset(), lambda line: None), Options())
         run._on_a_cluster(FakeChoice(), wanted)  # type: ignore[arg-type]  # it has what is used of a Choice
     assert given == ["busybox,operator,python", "busybox,operator,python,pytorch,tensorflow,paddle,mxnet,mpi"]
-
-
-def test_lanes_run_beside_each_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("endtoend.run.LOGS", tmp_path)
-    met = threading.Barrier(2, timeout=30)
-    ran: list[str] = []
-
-    def beside_it(self: SuiteRunner, suite: Suite) -> None:
-        if suite in (suites.CLIENT_GO, suites.DIFFERENTIAL):
-            met.wait()
-        ran.append(suite.name)
-
-    monkeypatch.setattr(SuiteRunner, "beside_it", beside_it)
-    run = Run(Journal(frozenset(), lambda line: None), Options())
-    run._start_beside([suites.ENVTEST, suites.CLIENT_GO, suites.DIFFERENTIAL, suites.DECISIONS])
-    run._finish_beside()
-    assert sorted(ran) == ["client-go", "decisions", "differential", "envtest"]
-    assert ran.index("envtest") < ran.index("client-go")
-    assert ran.index("differential") < ran.index("decisions")
