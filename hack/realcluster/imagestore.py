@@ -8,7 +8,7 @@ import fcntl
 import json
 import shutil
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,11 +45,15 @@ class ImageStore:
     directory: Path
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """One cluster at a time reads or fills it."""
+    def locked(self, waits: Callable[[], object]) -> Iterator[None]:
+        """One cluster at a time reads or fills it. ``waits`` is called if it has to wait for another."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self.directory / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waits()
+                fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def lacks(self, archives: Sequence[Path]) -> list[Path]:

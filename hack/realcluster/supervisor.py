@@ -66,7 +66,7 @@ class Supervisor:
         store = ImageStore(Path(self._plan.image_store))
         wanted = [Path(path) for path in self._plan.more_images]
         first, *others = nodes
-        with store.locked():
+        with store.locked(waits=lambda: self._report.step("waiting for another cluster, which gets its images")):
             store.give(first.containerd_root)
             if lacking := store.lacks(wanted):
                 first.containerd.start()

@@ -14,7 +14,6 @@ from e2e.namespace import Namespace
 from e2e.programs import UNTIL_TOLD, Program
 from e2e.waiting import gone, until
 from kdl_runtime.codec import yaml
-from kdl_runtime.codec.json import decode
 
 ACCOUNT = f"system:serviceaccount:{OPERATOR_NAMESPACE}:{OPERATOR}"
 
@@ -145,7 +144,6 @@ def until_served(cluster: Cluster, *, expected: bool) -> None:
     """Waits until the API server's schema has the added field, or no longer has it."""
 
     def served() -> bool:
-        path = f"/openapi/v3/apis/{XGBOOST.api_version}"
-        return '"addedLater"' in str(decode(cluster.kubectl("get", "--raw", path).encode())).replace("'", '"')
+        return '"addedLater"' in cluster.kubectl("get", "--raw", f"/openapi/v3/apis/{XGBOOST.api_version}")
 
     until(f"a schema {'with' if expected else 'without'} the added field", served, lambda found: found is expected)

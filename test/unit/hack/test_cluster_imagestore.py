@@ -1,9 +1,9 @@
 """What nodes are given of images that were imported before."""
 
-import fcntl
 import io
 import json
 import tarfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -105,10 +105,20 @@ def test_a_process_that_is_killed_while_it_saves_leaves_an_empty_store(
 
 def test_one_cluster_at_a_time(tmp_path: Path) -> None:
     store = ImageStore(tmp_path / "store")
-    with store.locked(), (store.directory / "lock").open() as other, pytest.raises(BlockingIOError):
-        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    with (store.directory / "lock").open() as other:
-        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    said: list[str] = []
+    with store.locked(lambda: said.append("first")):
+
+        def take() -> None:
+            with store.locked(lambda: said.append("second waits")):
+                said.append("second")
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        while not said:
+            thread.join(0.01)
+        said.append("first is ready")
+    thread.join()
+    assert said == ["second waits", "first is ready", "second"]
 
 
 @pytest.mark.parametrize("content", [b"", b"no tar", b"\0" * 1024], ids=["empty", "text", "no manifest"])
