@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -172,17 +173,18 @@ async def test_bad_certificates_in_the_configuration_end_in_a_transport_error(tr
         await transport.request(GET)
 
 
-async def test_a_stream_that_is_left_is_closed_without_the_servers_consent(
-    transports: Any, authority: Any, tmp_path: Path
-) -> None:
-    """A server that is busy, or gone, does not answer the farewell of TLS."""
-    context = authority.server_context(tmp_path)
+@asynccontextmanager
+async def falling_silent(authority: Any, directory: Path, *, after: bytes = b"") -> AsyncIterator[str]:
+    """The URL of a server that takes a request, answers ``after``, and then neither goes on nor answers the farewell of
+    TLS, as one that is busy, or gone. The block ends when its connection has been closed all the same."""
+    context = authority.server_context(directory)
 
-    def answer_and_fall_silent(listener: socket.socket) -> None:
+    def serve(listener: socket.socket) -> None:
         with listener.accept()[0] as accepted:
             tls = context.wrap_socket(accepted, server_side=True)
             tls.recv(65536)
-            tls.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n")
+            if after:
+                tls.sendall(after)
             with socket.socket(fileno=tls.detach()) as plain:
                 plain.settimeout(10)
                 with suppress(ConnectionResetError):
@@ -190,34 +192,25 @@ async def test_a_stream_that_is_left_is_closed_without_the_servers_consent(
                         pass
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        ended = asyncio.create_task(asyncio.to_thread(answer_and_fall_silent, listener))
-        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        ended = asyncio.create_task(asyncio.to_thread(serve, listener))
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+        await ended
+
+
+async def test_a_stream_that_is_left_is_closed_without_the_servers_consent(
+    transports: Any, authority: Any, tmp_path: Path
+) -> None:
+    begun = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"
+    async with falling_silent(authority, tmp_path, after=begun) as url:
         transport = transports(url, ca=Source(data=authority.certificate))
         async with transport.stream(GET) as response:
             assert await anext(response.chunks()) == b"{}"
-        await ended
 
 
 async def test_the_connection_of_a_request_that_is_given_up_is_closed_without_the_servers_consent(
     transports: Any, authority: Any, tmp_path: Path
 ) -> None:
-    """The server has taken the request, and does not answer that nor the farewell of TLS."""
-    context = authority.server_context(tmp_path)
-
-    def take_and_fall_silent(listener: socket.socket) -> None:
-        with listener.accept()[0] as accepted:
-            tls = context.wrap_socket(accepted, server_side=True)
-            tls.recv(65536)
-            with socket.socket(fileno=tls.detach()) as plain:
-                plain.settimeout(10)
-                with suppress(ConnectionResetError):
-                    while plain.recv(65536):
-                        pass
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        ended = asyncio.create_task(asyncio.to_thread(take_and_fall_silent, listener))
-        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+    async with falling_silent(authority, tmp_path) as url:
         transport = transports(url, ca=Source(data=authority.certificate))
         with pytest.raises(RequestTimeoutError):
             await transport.request(replace(GET, timeout=0.5))
-        await ended
